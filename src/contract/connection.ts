@@ -11,7 +11,10 @@ export interface Connection extends AsyncDisposable {
    * @throws {ConnectionLost} when the connection is over.
    */
   send(message: ClientMessage): Promise<void>;
-  /** What the server sends, in order; ends when the connection is over. Iterated once. */
+  /**
+   * What the server sends, in order; ends when the connection is over. Iterated once. What is not
+   * iterated is not read from the wire beyond a bounded amount, so a slow client slows its server.
+   */
   readonly messages: AsyncIterable<ServerMessage>;
   /** Why the connection is over; resolves once, never rejects. */
   readonly lost: Promise<string>;

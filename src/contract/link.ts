@@ -44,6 +44,9 @@ type Upward =
   | { kind: "failed"; reason: string; operator: boolean }
   | { kind: "closed" };
 
+/** How long a Worker may take to let its messages leave and close its sockets. */
+const CLOSE_TIMEOUT_MS = 3000;
+
 /** The part of a Worker, and of a Worker's global scope, that the pipe uses. */
 interface Port<Out, In> {
   postMessage(message: Out, transfer: Transferable[]): void;
@@ -207,7 +210,10 @@ export class WorkerLink implements Link {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
     this.#post({ kind: "close" });
+    // A Worker that does not answer any more is ended all the same.
+    const timer = setTimeout(() => this.#end(undefined), CLOSE_TIMEOUT_MS);
     await this.#closed.promise.catch(() => {});
+    clearTimeout(timer);
   }
 }
 
