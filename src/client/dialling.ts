@@ -1,0 +1,72 @@
+/** Reaching a server by any of its URLs: in order, and again with growing pauses. */
+
+import { setTimeout as delay } from "node:timers/promises";
+import { type Connection, ConnectionLost, type DialOptions } from "../contract/connection.ts";
+import { dialUrl } from "../protocols/mod.ts";
+
+export interface Backoff {
+  readonly firstMs: number;
+  readonly mostMs: number;
+}
+
+export const DEFAULT_BACKOFF: Backoff = { firstMs: 250, mostMs: 30_000 };
+
+/** The pause after `failures` failed rounds: doubling, capped, and jittered so that fleets spread. */
+export function pauseMs(
+  failures: number,
+  { firstMs, mostMs }: Backoff,
+  random = Math.random(),
+): number {
+  const cap = Math.min(mostMs, firstMs * 2 ** Math.min(failures, 30));
+  return cap / 2 + random * cap / 2;
+}
+
+export interface DiallingOptions extends DialOptions {
+  readonly urls: readonly URL[];
+  readonly backoff: Backoff;
+  /** How long one URL may take to answer. */
+  readonly dialTimeoutMs: number;
+  readonly failed: (url: URL, reason: string, retryInMs: number | undefined) => void;
+}
+
+/**
+ * The first connection that any of the URLs gives, tried in their order until one answers.
+ * @throws {TypeError} for a URL no wire can read.
+ * @throws the signal's reason once it fires.
+ */
+export async function reach(options: DiallingOptions): Promise<Connection> {
+  const { urls, backoff, signal, failed } = options;
+  for (let failures = 0;; failures++) {
+    const retryInMs = pauseMs(failures, backoff);
+    for (const [index, url] of urls.entries()) {
+      signal.throwIfAborted();
+      try {
+        return await dialOnce(url, options);
+      } catch (error) {
+        if (!(error instanceof ConnectionLost)) throw error;
+        signal.throwIfAborted();
+        failed(url, error.message, index === urls.length - 1 ? retryInMs : undefined);
+      }
+    }
+    await delay(retryInMs, undefined, { signal });
+  }
+}
+
+async function dialOnce(url: URL, options: DiallingOptions): Promise<Connection> {
+  const { clientId, will, signal, dialTimeoutMs } = options;
+  const timeout = new AbortController();
+  const timer = setTimeout(
+    () => timeout.abort(new ConnectionLost(`no answer within ${dialTimeoutMs} ms`)),
+    dialTimeoutMs,
+  );
+  try {
+    const both = AbortSignal.any([signal, timeout.signal]);
+    return await dialUrl(url, { clientId, will, signal: both });
+  } catch (error) {
+    // A wire may name the abort in its own way.
+    if (timeout.signal.aborted && !signal.aborted) throw timeout.signal.reason;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

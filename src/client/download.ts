@@ -1,0 +1,53 @@
+/** A model being put together from its parts. */
+
+import { createHash } from "node:crypto";
+import type { ModelPart } from "../contract/federation_pb.ts";
+
+export class Download {
+  readonly round: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Of the whole model, once it is whole. */
+  sha256: Uint8Array<ArrayBuffer> | undefined;
+  #offset = 0;
+  /** Bytes held when the server was last told. */
+  #toldOffset = -1;
+
+  constructor(part: ModelPart) {
+    this.round = part.modelRound;
+    this.bytes = new Uint8Array(Number(part.totalBytes));
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /**
+   * Takes a part. Gives back whether the server is to be told: at the end, every `stepBytes`, and
+   * at a gap, where repeating the offset asks for what is missing.
+   */
+  take(part: ModelPart, stepBytes: number): boolean {
+    const offset = Number(part.offset);
+    const end = offset + part.bytes.length;
+    if (this.sha256 !== undefined || end > this.bytes.length) return false;
+    if (offset > this.#offset) return true;
+    if (end > this.#offset) {
+      this.bytes.set(part.bytes.subarray(this.#offset - offset), this.#offset);
+      this.#offset = end;
+    }
+    if (this.#offset === this.bytes.length) {
+      this.sha256 = new Uint8Array(createHash("sha256").update(this.bytes).digest());
+      return true;
+    }
+    return this.#offset - this.#toldOffset >= stepBytes;
+  }
+
+  /** What to tell the server: ModelHeld's fields. */
+  held(): { modelRound: number; offset: bigint; sha256: Uint8Array } {
+    this.#toldOffset = this.#offset;
+    return {
+      modelRound: this.round,
+      offset: BigInt(this.#offset),
+      sha256: this.sha256 ?? new Uint8Array(),
+    };
+  }
+}

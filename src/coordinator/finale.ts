@@ -1,0 +1,118 @@
+/** The end of a run: the final model is saved, told and confirmed, and nobody waits for ever. */
+
+import { serverMessage } from "../contract/codec.ts";
+import type { Timer } from "./clock.ts";
+import type { CoordinatorOptions, Outcome } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Client, Roster } from "./roster.ts";
+import type { Stop } from "./round.ts";
+
+interface Final {
+  readonly reason: Stop;
+  readonly round: number;
+  readonly sha256: string;
+  readonly modelPath: string | undefined;
+}
+
+export interface FinaleParts {
+  readonly options: CoordinatorOptions;
+  readonly roster: Roster;
+  readonly outbox: Outbox;
+  /** Of the final model, once known. */
+  readonly metrics: () => Readonly<Record<string, number>>;
+  /** Whether a client is here that has not confirmed. */
+  readonly awaited: () => boolean;
+  /** Called once: everybody confirmed or had its time. */
+  readonly over: () => void;
+}
+
+export class Finale implements Disposable {
+  readonly #parts: FinaleParts;
+  readonly #outcome = Promise.withResolvers<Outcome>();
+  readonly #confirmed = new Set<string>();
+  #final: Final | undefined;
+  #timer: Timer | undefined;
+
+  constructor(parts: FinaleParts) {
+    this.#parts = parts;
+    this.#outcome.promise.catch(() => {}); // whoever needs it awaits it
+  }
+
+  get outcome(): Promise<Outcome> {
+    return this.#outcome.promise;
+  }
+
+  /** The final model, once it is saved. */
+  get final(): Final | undefined {
+    return this.#final;
+  }
+
+  /** Saves the final model, then tells everybody. */
+  async begin(round: number, reason: Stop): Promise<void> {
+    const { options: { vault, clock, finishTimeoutMs }, roster, over } = this.#parts;
+    const { sha256, modelPath } = await vault.finish(round, reason.sentence);
+    this.#final = { reason, round, sha256, modelPath };
+    for (const client of roster.all()) this.tell(client);
+    this.#timer = clock.after(finishTimeoutMs, over);
+    this.review();
+  }
+
+  tell(client: Client): void {
+    if (this.#final === undefined) return;
+    const { outbox, metrics } = this.#parts;
+    const { reason, round, sha256 } = this.#final;
+    outbox.supply(client, round);
+    outbox.tell(
+      client,
+      serverMessage({
+        body: {
+          case: "finish",
+          value: {
+            reason: reason.sentence,
+            round,
+            modelSha256: Uint8Array.fromHex(sha256),
+            metrics: { ...metrics() },
+          },
+        },
+      }).body,
+    );
+  }
+
+  /** A client says which model it holds. True when it is the final one. */
+  confirm(client: string, sha256: Uint8Array): boolean {
+    if (this.#final?.sha256 !== sha256.toHex()) return false;
+    this.#confirmed.add(client);
+    return true;
+  }
+
+  /** Ends the run when nobody is left to wait for. */
+  review(): void {
+    const { awaited, over } = this.#parts;
+    if (this.#final !== undefined && !awaited()) over();
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+    if (this.#final === undefined) return;
+    const { reason, round, sha256, modelPath } = this.#final;
+    const { events } = this.#parts.options;
+    events.runStopped({ reason: reason.code, round, detail: reason.sentence });
+    const confirmed = [...this.#confirmed].sort();
+    this.#outcome.resolve({
+      reason: reason.sentence,
+      rounds: round,
+      sha256,
+      modelPath,
+      confirmed,
+    });
+  }
+
+  /** The run cannot go on. */
+  fail(error: Error): void {
+    this.#outcome.reject(error);
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+  }
+}

@@ -1,0 +1,360 @@
+/** Judges each message of a client, and does what it asks for. */
+
+import {
+  type ClientMessage,
+  ClosingReason,
+  type Evaluation,
+  type Hello,
+  type Leave,
+  LeaveReason,
+  type ModelHeld,
+  UpdateKind,
+  type UpdatePart,
+  Verdict,
+} from "../contract/federation_pb.ts";
+import type { Route } from "../contract/protocol_server.ts";
+import type { LeaveCause } from "../events.ts";
+import type { Admission } from "./admission.ts";
+import { evaluationTaskId } from "./evaluation.ts";
+import { ACCEPTED, type Judgement, refuse, REJECTIONS } from "./judgement.ts";
+import { type CoordinatorOptions, sentence } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
+import { closing, welcome } from "./replies.ts";
+import { type Client, type Roster, sameBytes } from "./roster.ts";
+import type { Rounds } from "./rounds.ts";
+
+const CONTRACT_VERSION = 1;
+const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
+const NONCE_BYTES = 16;
+
+/** The rooms a judge goes in and out of. */
+export interface Rooms {
+  readonly roster: Roster;
+  readonly admission: Admission;
+  readonly outbox: Outbox;
+  readonly rounds: Rounds;
+}
+
+export class Judge {
+  readonly #options: CoordinatorOptions;
+  readonly #roster: Roster;
+  readonly #admission: Admission;
+  readonly #outbox: Outbox;
+  readonly #rounds: Rounds;
+
+  constructor(options: CoordinatorOptions, { roster, admission, outbox, rounds }: Rooms) {
+    this.#options = options;
+    this.#roster = roster;
+    this.#admission = admission;
+    this.#outbox = outbox;
+    this.#rounds = rounds;
+  }
+
+  /** Never rejects: a failure of the server's own is a verdict, too. */
+  async judge(route: Route, message: ClientMessage): Promise<Judgement> {
+    try {
+      return await this.#judge(route, message);
+    } catch (error) {
+      const what = `${message.body.case} of ${message.clientId}`;
+      this.#options.events.serverFailed({ what, reason: sentence(error) });
+      return { ...refuse(Verdict.FAILED, "the server failed; try again"), retryAfterMs: 1000 };
+    }
+  }
+
+  /** Not async before the body's own judge: arrivals are judged in the order they came. */
+  #judge(route: Route, message: ClientMessage): Judgement | Promise<Judgement> {
+    const { clientId, body } = message;
+    if (!CLIENT_ID.test(clientId)) {
+      return refuse(
+        Verdict.MALFORMED,
+        "client_id must be 1 to 64 characters of A-Z a-z 0-9 . _ -",
+      );
+    }
+    if (body.case === "hello") return this.#greet(route, clientId, body.value);
+    if (body.case === "sealed") {
+      return refuse(Verdict.UNSUPPORTED, "this federation takes no sealed messages");
+    }
+    // A last will is fixed before Welcome, and proves itself by Hello's nonce.
+    const will = body.case === "leave" && body.value.nonce.length > 0 ? body.value : undefined;
+    if (will === undefined && message.runId !== this.#options.opened.runId) {
+      return refuse(Verdict.OTHER_RUN, "the message is of another run; say Hello again");
+    }
+    const client = this.#roster.get(clientId);
+    if (client === undefined) {
+      return refuse(Verdict.NO_SESSION, "this client has no session; say Hello");
+    }
+    const proven = will === undefined
+      ? sameBytes(message.session, client.session)
+      : sameBytes(will.nonce, client.nonce);
+    if (!proven) return refuse(Verdict.UNAUTHORISED, "the session is not this client's");
+    if (will !== undefined) return this.#leave(client, will, route);
+    this.#heard(client, route);
+    switch (body.case) {
+      case "updatePart":
+        return this.#update(client, route, body.value);
+      case "evaluation":
+        return this.#evaluation(client, body.value);
+      case "modelHeld":
+        return this.#modelHeld(client, body.value);
+      case "heartbeat":
+        return ACCEPTED;
+      case "leave":
+        return this.#leave(client, body.value, route);
+      case undefined:
+        return refuse(Verdict.MALFORMED, "the message has no body");
+      default:
+        return body satisfies never;
+    }
+  }
+
+  /** The session proves the client, on a route that came back or as one more way to reach it. */
+  #heard(client: Client, route: Route): void {
+    client.lastHeardMs = this.#options.clock.nowMs();
+    const fresh = this.#roster.on(route) !== client;
+    if (fresh) this.#roster.attach(client, route);
+    this.#present(client, route);
+    if (fresh) this.#rounds.bringUpToDate(client);
+  }
+
+  #present(client: Client, { wire }: Route): void {
+    const member = this.#rounds.state.members.get(client.id);
+    if (member?.present && member.samples === client.samples) return;
+    const { id, samples, software } = client;
+    if (!member?.present) {
+      this.#options.events.clientJoined({ client: id, wire, samples, software });
+    }
+    this.#rounds.join(client);
+  }
+
+  #greet(route: Route, clientId: string, hello: Hello): Judgement {
+    const { limits, clock, events } = this.#options;
+    if (hello.contractVersion !== CONTRACT_VERSION) {
+      return refuse(
+        Verdict.UNSUPPORTED,
+        `contract version ${hello.contractVersion} is not spoken here, only ${CONTRACT_VERSION}`,
+      );
+    }
+    if (hello.nonce.length !== NONCE_BYTES) {
+      return refuse(Verdict.MALFORMED, `nonce must have ${NONCE_BYTES} bytes`);
+    }
+    if (hello.samples === 0) return refuse(Verdict.MALFORMED, "samples must be at least 1");
+    if (hello.samples > limits.maxSamples) {
+      return refuse(Verdict.OUT_OF_RANGE, `samples exceeds the limit of ${limits.maxSamples}`);
+    }
+    if (this.#rounds.state.phase === "finished") {
+      return refuse(Verdict.FINISHED, "the run has ended");
+    }
+    const greeting = this.#roster.greet(clientId, hello, { route, nowMs: clock.nowMs() });
+    if (greeting.kind === "full") {
+      const full = refuse(
+        Verdict.BUSY,
+        `${limits.maxClients} clients are here, and no more may be`,
+      );
+      return { ...full, retryAfterMs: limits.heartbeatIntervalMs };
+    }
+    if (greeting.kind === "noSession") {
+      return refuse(Verdict.NO_SESSION, "the session is over; say Hello without it");
+    }
+    const { client, how, replaced } = greeting;
+    for (const old of replaced) {
+      events.clientReplaced({ client: clientId, wire: old.wire, by: route.wire });
+      this.#close(old, ClosingReason.REPLACED, "a newer Hello of this client took over");
+    }
+    if (how === "opened") this.#outbox.forget(clientId);
+    this.#outbox.send(route, welcome(client, this.#rounds.state.closedRounds, this.#options));
+    const { open } = this.#rounds.state;
+    this.#present(client, route);
+    // A round that began with this very client has told it.
+    const told = this.#rounds.state.open !== open &&
+      this.#rounds.state.open?.assignments.has(clientId) === true;
+    if (!told) this.#rounds.bringUpToDate(client);
+    return ACCEPTED;
+  }
+
+  async #update(client: Client, route: Route, part: UpdatePart): Promise<Judgement> {
+    const { id } = client;
+    const { taskId, samples, metrics } = part;
+    const task = this.#openTask(id, taskId);
+    if ("verdict" in task) {
+      const nextOffset = task.verdict === Verdict.DUPLICATE ? part.totalBytes : 0n;
+      return { ...task, nextOffset };
+    }
+    const refusal = this.#admission.admit(id, part, task);
+    if (refusal !== undefined) return refusal;
+    const { round } = task;
+    const totalBytes = Number(part.totalBytes);
+    const outcome = await this.#options.vault.part({
+      client: id,
+      taskId,
+      round,
+      uploadId: part.uploadId.toHex(),
+      kind: part.kind === UpdateKind.DELTA ? "delta" : "weights",
+      samples,
+      metrics,
+      totalBytes,
+      offset: Number(part.offset),
+      bytes: part.bytes,
+    });
+    const nextOffset = BigInt(outcome.nextOffset);
+    switch (outcome.kind) {
+      case "held":
+        return { verdict: Verdict.HELD, nextOffset };
+      case "gap":
+        return { ...refuse(Verdict.GAP, `send from ${nextOffset}`), nextOffset };
+      case "stale": {
+        // It was answered, or the round closed, while this part was under way.
+        const now = this.#openTask(id, taskId);
+        return "verdict" in now ? now : refuse(Verdict.STALE, "the round has closed");
+      }
+      case "accepted": {
+        this.#admission.release(id);
+        const { wire } = route;
+        this.#options.events.updateAccepted({
+          client: id,
+          wire,
+          round,
+          samples,
+          bytes: totalBytes,
+        });
+        this.#rounds.answered(id, taskId);
+        return { verdict: Verdict.ACCEPTED, nextOffset };
+      }
+      default:
+        this.#admission.release(id);
+        return { ...refuse(REJECTIONS[outcome.kind], outcome.detail), nextOffset };
+    }
+  }
+
+  /** A train task if it is this client's and open; if not, why. */
+  #openTask(clientId: string, taskId: number) {
+    const { open, nextTaskId, phase } = this.#rounds.state;
+    const assignment = open?.assignments.get(clientId);
+    if (open !== undefined && assignment?.taskId === taskId) {
+      if (assignment.state === "answered") {
+        return refuse(Verdict.DUPLICATE, "the update of this task counts already");
+      }
+      if (phase !== "training") return refuse(Verdict.STALE, "the round is closing");
+      const { round } = open;
+      return { taskId, round, modelRound: round - 1, samples: assignment.samples };
+    }
+    if (phase === "finishing" || phase === "finished") {
+      return refuse(Verdict.FINISHED, "the run has ended");
+    }
+    if (taskId >= nextTaskId) return refuse(Verdict.EARLY, "there is no such task yet");
+    const others = [...(open?.assignments.values() ?? [])].some((each) => each.taskId === taskId);
+    return others
+      ? refuse(Verdict.UNAUTHORISED, "the task is another client's")
+      : refuse(Verdict.STALE, "the task's round has closed");
+  }
+
+  #evaluation(client: Client, { taskId, samples, metrics }: Evaluation): Judgement {
+    const bad = Object.entries(metrics).find(([, value]) => !Number.isFinite(value));
+    if (bad !== undefined) return refuse(Verdict.NON_FINITE, `metric "${bad[0]}" is ${bad[1]}`);
+    if (samples === 0) return refuse(Verdict.MALFORMED, "samples must be at least 1");
+    if (samples > this.#options.limits.maxSamples) {
+      return refuse(Verdict.OUT_OF_RANGE, "samples exceeds the limit");
+    }
+    switch (this.#rounds.evaluations.answer(client.id, taskId, { samples, metrics })) {
+      case "taken":
+        return ACCEPTED;
+      case "duplicate":
+        return refuse(Verdict.DUPLICATE, "this evaluation counts already");
+      case "stranger":
+        return refuse(Verdict.UNAUTHORISED, "this client was not asked");
+      case "none":
+        return taskId > evaluationTaskId(this.#rounds.state.closedRounds)
+          ? refuse(Verdict.EARLY, "there is no such task yet")
+          : refuse(Verdict.STALE, "the evaluation is over");
+    }
+  }
+
+  #modelHeld(client: Client, held: ModelHeld): Judgement {
+    const { modelRound: round, sha256 } = held;
+    if (round > this.#rounds.state.closedRounds) {
+      return refuse(Verdict.EARLY, "there is no such model yet");
+    }
+    if (round < this.#rounds.state.closedRounds) {
+      return refuse(Verdict.STALE, "a newer model is out");
+    }
+    const length = this.#options.opened.model.bytes;
+    if (held.offset > BigInt(length)) {
+      return refuse(Verdict.MALFORMED, `offset is beyond the model's ${length} bytes`);
+    }
+    const offset = Number(held.offset);
+    const known = this.#rounds.sha256(round);
+    if (offset === length && known !== undefined && sha256.toHex() !== known) {
+      client.held = undefined;
+      this.#outbox.forget(client.id);
+      this.#outbox.supply(client, round);
+      return refuse(Verdict.MALFORMED, "sha256 is not the model's; it is sent again");
+    }
+    client.held = { round, offset, whole: offset === length };
+    this.#outbox.acknowledge(client, { round, offset });
+    return ACCEPTED;
+  }
+
+  #leave(client: Client, leave: Leave, { wire }: Route): Judgement {
+    const { finale } = this.#rounds;
+    switch (leave.reason) {
+      case LeaveReason.LOST:
+        // Said for a vanished client, whose route its wire reports; it may come back.
+        return ACCEPTED;
+      case LeaveReason.CONVERGED:
+        this.#rounds.converge(client.id);
+        return ACCEPTED;
+      case LeaveReason.DONE: {
+        if (finale.final === undefined) {
+          return this.#goodbye(client, "dropped", "left before the end");
+        }
+        if (!finale.confirm(client.id, leave.modelSha256)) {
+          return refuse(Verdict.MALFORMED, "model_sha256 is not the final model's");
+        }
+        const { sha256 } = finale.final;
+        this.#options.events.modelConfirmed({ client: client.id, wire, sha256 });
+        return this.#goodbye(client, "done");
+      }
+      default:
+        return this.#goodbye(client, "shutting_down");
+    }
+  }
+
+  /** The client's session is over. Its routes close by themselves. */
+  #goodbye(
+    client: Client,
+    reason: "done" | "dropped" | "shutting_down",
+    detail?: string,
+  ): Judgement {
+    this.#roster.remove(client, reason);
+    this.left(client.id, reason, detail);
+    return ACCEPTED;
+  }
+
+  /** Nobody waits for this client any more; it may come back. */
+  left(
+    clientId: string,
+    reason: LeaveCause,
+    detail?: string,
+  ): void {
+    const { events } = this.#options;
+    if (this.#rounds.state.members.get(clientId)?.present) {
+      events.clientLeft({ client: clientId, reason, detail });
+    }
+    this.#outbox.forget(clientId);
+    this.#admission.release(clientId);
+    this.discard(clientId);
+    this.#rounds.leave(clientId);
+  }
+
+  #close(route: Route, reason: ClosingReason, detail: string): void {
+    this.#outbox.send(route, closing(reason, detail));
+    this.#outbox.drop(route, detail);
+  }
+
+  /** Forgets a client's unfinished upload. */
+  discard(clientId: string): void {
+    const { events, vault } = this.#options;
+    vault.discard(clientId).catch((error) =>
+      events.serverFailed({ what: `discard of ${clientId}`, reason: sentence(error) })
+    );
+  }
+}

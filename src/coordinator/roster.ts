@@ -1,0 +1,182 @@
+/** Who is here, in which session, and by which routes each client can be reached. Knows no wire. */
+
+import type { Hello } from "../contract/federation_pb.ts";
+import type { Route, WireName } from "../contract/protocol_server.ts";
+import type { Events } from "../events.ts";
+
+/** A model as far as a client holds it. */
+export interface Held {
+  readonly round: number;
+  readonly offset: number;
+  readonly whole: boolean;
+}
+
+export interface Client {
+  readonly id: string;
+  readonly session: Uint8Array<ArrayBuffer>;
+  readonly nonce: Uint8Array<ArrayBuffer>;
+  samples: number;
+  software: string;
+  labels: Readonly<Record<string, string>>;
+  /** Oldest first. Empty while the client is between connections. */
+  routes: readonly Route[];
+  /** The wire that tasks and models go to; undefined: the newest route. */
+  downlinkWire: WireName | undefined;
+  /** Of the server's monotonic clock. */
+  lastHeardMs: number;
+  held: Held | undefined;
+}
+
+/** What a Hello led to. */
+export type Greeting =
+  | {
+    readonly kind: "welcome";
+    readonly client: Client;
+    /** `again`: the same Hello redelivered. */
+    readonly how: "opened" | "resumed" | "attached" | "again";
+    /** Routes that lost their client to this Hello. */
+    readonly replaced: readonly Route[];
+  }
+  | { readonly kind: "full" }
+  | { readonly kind: "noSession" };
+
+const SESSION_BYTES = 16;
+
+export class Roster {
+  readonly #clients = new Map<string, Client>();
+  readonly #byRoute = new Map<string, Client>();
+  readonly #maxClients: number;
+  readonly #events: Events;
+
+  constructor({ maxClients, events }: { maxClients: number; events: Events }) {
+    this.#maxClients = maxClients;
+    this.#events = events;
+  }
+
+  get(id: string): Client | undefined {
+    return this.#clients.get(id);
+  }
+
+  all(): Client[] {
+    return [...this.#clients.values()];
+  }
+
+  on(route: Route): Client | undefined {
+    return this.#byRoute.get(key(route));
+  }
+
+  /** The clients that can be reached over one wire. */
+  onWire(wire: WireName): Client[] {
+    return this.all().filter((client) => client.routes.some((route) => route.wire === wire));
+  }
+
+  greet(id: string, hello: Hello, at: { route: Route; nowMs: number }): Greeting {
+    const known = this.#clients.get(id);
+    if (hello.session.length > 0) {
+      if (known === undefined || !sameBytes(known.session, hello.session)) {
+        return { kind: "noSession" };
+      }
+      const how = hello.attach ? "attached" : "resumed";
+      return this.#welcome(known, hello, { ...at, how });
+    }
+    if (known !== undefined && sameBytes(known.nonce, hello.nonce)) {
+      return this.#welcome(known, hello, { ...at, how: "again" });
+    }
+    if (known === undefined && !this.#makeRoom()) return { kind: "full" };
+    const client: Client = {
+      id,
+      session: crypto.getRandomValues(new Uint8Array(SESSION_BYTES)),
+      nonce: hello.nonce.slice(),
+      samples: hello.samples,
+      software: hello.software,
+      labels: hello.labels,
+      routes: known?.routes ?? [],
+      downlinkWire: undefined,
+      lastHeardMs: at.nowMs,
+      held: undefined,
+    };
+    this.#clients.set(id, client);
+    for (const route of client.routes) this.#byRoute.set(key(route), client);
+    return this.#welcome(client, hello, { ...at, how: "opened" });
+  }
+
+  #welcome(
+    client: Client,
+    hello: Hello,
+    { route, nowMs, how }: {
+      route: Route;
+      nowMs: number;
+      how: "opened" | "resumed" | "attached" | "again";
+    },
+  ): Greeting {
+    client.lastHeardMs = nowMs;
+    client.samples = hello.samples;
+    client.software = hello.software;
+    client.labels = hello.labels;
+    if (hello.downlink !== "") client.downlinkWire = hello.downlink;
+    const held = hello.held;
+    if (held !== undefined) {
+      const offset = Number(held.offset);
+      client.held = { round: held.modelRound, offset, whole: held.sha256.length > 0 };
+    } else if (how !== "attached" && how !== "again") {
+      client.held = undefined; // it says that it holds nothing
+    }
+    const others = client.routes.filter((each) => !sameRoute(each, route));
+    const replaced = how === "attached" ? [] : others;
+    for (const each of replaced) this.detach(each, "replaced by a newer Hello");
+    this.attach(client, route);
+    return { kind: "welcome", client, how, replaced };
+  }
+
+  /** Adds a route on which the client was heard with its session, as the newest. */
+  attach(client: Client, route: Route): void {
+    if (client.routes.some((each) => sameRoute(each, route))) return;
+    client.routes = [...client.routes, route];
+    this.#byRoute.set(key(route), client);
+    this.#events.routeAttached({ client: client.id, wire: route.wire });
+  }
+
+  /** Forgets a route. Gives back the client that had it. */
+  detach(route: Route, reason: string): Client | undefined {
+    const client = this.#byRoute.get(key(route));
+    if (client === undefined) return undefined;
+    this.#byRoute.delete(key(route));
+    client.routes = client.routes.filter((each) => !sameRoute(each, route));
+    this.#events.routeDetached({ client: client.id, wire: route.wire, reason });
+    return client;
+  }
+
+  /** Ends a session: its id may open a new one. */
+  remove(client: Client, reason: string): void {
+    for (const route of client.routes) this.detach(route, reason);
+    if (this.#clients.get(client.id) === client) this.#clients.delete(client.id);
+  }
+
+  /** The client silent for longest among those without a route gives its place up, if need be. */
+  #makeRoom(): boolean {
+    if (this.#clients.size < this.#maxClients) return true;
+    const absent = this.all().filter((client) => client.routes.length === 0);
+    const oldest = absent.sort((left, right) => left.lastHeardMs - right.lastHeardMs)[0];
+    if (oldest === undefined) return false;
+    this.remove(oldest, "made room");
+    return true;
+  }
+}
+
+/** Where tasks and models go: the newest route on the wire the client asked for, or of all. */
+export function downlinkOf(client: Client): Route | undefined {
+  const wanted = client.routes.filter((route) => route.wire === client.downlinkWire);
+  return wanted.at(-1) ?? client.routes.at(-1);
+}
+
+export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}
+
+function sameRoute(left: Route, right: Route): boolean {
+  return left.wire === right.wire && left.id === right.id;
+}
+
+function key(route: Route): string {
+  return `${route.wire} ${route.id}`;
+}

@@ -1,0 +1,294 @@
+/** Carries out what the round machine decides: tasks, timers, the vault, the next model. */
+
+import { serverMessage } from "../contract/codec.ts";
+import { TaskKind } from "../contract/federation_pb.ts";
+import type { Assigned, Metrics, RoundRecord } from "../vault/ledger.ts";
+import type { MadeRound } from "../vault/vault.ts";
+import type { Timer } from "./clock.ts";
+import { Evaluations } from "./evaluations.ts";
+import { Finale } from "./finale.ts";
+import { type CoordinatorOptions, sentence } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
+import type { Client, Roster } from "./roster.ts";
+import {
+  type CloseCause,
+  type Effect,
+  type OpenRound,
+  resumedRun,
+  type RunEvent,
+  type RunState,
+  step,
+  type Stop,
+} from "./round.ts";
+import { stopReason } from "./stopping.ts";
+
+export class Rounds implements AsyncDisposable {
+  readonly #options: CoordinatorOptions;
+  readonly #roster: Roster;
+  readonly #outbox: Outbox;
+  readonly evaluations: Evaluations;
+  readonly finale: Finale;
+  #state: RunState;
+  #history: readonly RoundRecord[];
+  #begunMs: number;
+  #timers: Timer[] = [];
+  /** Saving, hashing and evaluating of closed rounds, beside the next one. */
+  #aftermath: Promise<unknown> = Promise.resolve();
+
+  constructor(options: CoordinatorOptions, roster: Roster, outbox: Outbox) {
+    const { plan, opened, evaluation, clock } = options;
+    this.#options = options;
+    this.#roster = roster;
+    this.#outbox = outbox;
+    this.#history = opened.history;
+    this.#begunMs = clock.nowMs();
+    this.evaluations = new Evaluations({
+      ...evaluation,
+      seed: plan.seed,
+      roster,
+      outbox,
+      clock,
+      evaluated: (round, { samples, metrics }, clients) =>
+        this.#watch(this.#evaluated(round, metrics, { by: "clients", samples, clients })),
+    });
+    this.finale = new Finale({
+      options,
+      roster,
+      outbox,
+      metrics: () => this.#history.at(-1)?.evaluation ?? {},
+      awaited: () => [...this.#state.members.values()].some((member) => member.present),
+      over: () => this.#step({ kind: "finished" }),
+    });
+    const { state, effects } = resumedRun(plan, opened);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+    if (state.phase === "gathering") this.#gathering();
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+
+  get history(): readonly RoundRecord[] {
+    return this.#history;
+  }
+
+  /** When the open round began, or the server did. */
+  get begunMs(): number {
+    return this.#begunMs;
+  }
+
+  /** Of the newest model, once it is hashed; undefined before. */
+  sha256(round: number): string | undefined {
+    return this.#history.find((record) => record.round === round)?.sha256;
+  }
+
+  join(client: Client): void {
+    this.#step({ kind: "joined", client: client.id, samples: client.samples });
+  }
+
+  /** Nobody waits for this client any more; it may come back. */
+  leave(clientId: string): void {
+    this.evaluations.lose(clientId);
+    this.#step({ kind: "left", client: clientId });
+    this.finale.review();
+  }
+
+  converge(clientId: string): void {
+    this.#step({ kind: "converged", client: clientId });
+  }
+
+  answered(clientId: string, taskId: number): void {
+    this.#step({ kind: "answered", client: clientId, taskId });
+  }
+
+  /** Brings a client that can be reached anew the model, and tells it whatever is still to do. */
+  bringUpToDate(client: Client): void {
+    const { open, phase, closedRounds } = this.#state;
+    this.#outbox.supply(client, closedRounds);
+    if (phase === "training" && open?.assignments.get(client.id)?.state === "open") {
+      this.#assign(client, open);
+    }
+    this.evaluations.tell(client);
+    this.finale.tell(client);
+  }
+
+  #step(event: RunEvent): void {
+    const { phase } = this.#state;
+    const { state, effects } = step(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+    if (phase !== "gathering" && this.#state.phase === "gathering") this.#gathering();
+  }
+
+  #gathering(): void {
+    const clients = [...this.#state.members.values()].filter((each) => each.present).length;
+    this.#options.events.gathering({ clients, wanted: this.#options.plan.minClients });
+  }
+
+  #carryOut(effect: Effect): void {
+    const { vault, clock, graceMs } = this.#options;
+    switch (effect.kind) {
+      case "begin":
+        this.#watch(vault.begin(effect.open.round, assignedIn(effect.open)));
+        return this.#start(effect.open);
+      case "resume":
+        return this.#start(effect.open);
+      case "reassign": {
+        const client = this.#roster.get(effect.client);
+        const { open } = this.#state;
+        if (client !== undefined && open !== undefined) this.#assign(client, open);
+        return;
+      }
+      case "startGrace": {
+        const { round } = effect;
+        this.#timers.push(clock.after(graceMs, () => this.#step({ kind: "graceOver", round })));
+        return;
+      }
+      case "close":
+        this.#stopTimers();
+        return this.#watch(this.#close(effect.round, effect.cause));
+      case "abandon":
+        this.#stopTimers();
+        return this.#watch(vault.abandon(effect.round));
+      case "finish":
+        this.#stopTimers();
+        return this.#watch(this.#finish(effect.reason));
+      case "end":
+        return this.finale.end();
+      default:
+        effect satisfies never;
+    }
+  }
+
+  #start(open: OpenRound): void {
+    const { clock, roundTimeoutMs, events } = this.#options;
+    const { round, assignments } = open;
+    this.#begunMs = clock.nowMs();
+    this.#timers.push(
+      clock.after(roundTimeoutMs, () => this.#step({ kind: "deadline", round })),
+    );
+    events.roundStarted({ round, clients: assignments.size });
+    for (const id of assignments.keys()) {
+      const client = this.#roster.get(id);
+      if (client !== undefined) this.#assign(client, open);
+    }
+  }
+
+  #assign(client: Client, open: OpenRound): void {
+    const assignment = open.assignments.get(client.id);
+    if (assignment === undefined) return;
+    const { clock, roundTimeoutMs, settings } = this.#options;
+    const leftMs = roundTimeoutMs - (clock.nowMs() - this.#begunMs);
+    const task = {
+      taskId: assignment.taskId,
+      kind: TaskKind.TRAIN,
+      round: open.round,
+      modelRound: open.round - 1,
+      deadlineMs: Math.max(1, Math.round(leftMs)),
+      settings: { ...settings(open.round, client.id) },
+    };
+    this.#outbox.tell(client, serverMessage({ body: { case: "task", value: task } }).body);
+    this.#outbox.supply(client, open.round - 1);
+  }
+
+  /** The way from the last update to the next model: what can wait, waits. */
+  async #close(round: number, cause: CloseCause): Promise<void> {
+    const { vault, clock, events, evaluate } = this.#options;
+    const selected = this.#state.open?.assignments.size ?? 0;
+    const made = await vault.close(round);
+    const seconds = (clock.nowMs() - this.#begunMs) / 1000;
+    const wires = this.#outbox.wires.length;
+    const copies = await vault.copies(round, wires + (evaluate === undefined ? 0 : 1));
+    const own = evaluate === undefined ? undefined : copies.pop();
+    const holding = this.#outbox.hold(round, copies);
+    const { clients, samples } = made;
+    events.roundClosed({ round, cause, clients: clients.length, selected, samples, seconds });
+    this.#announce(made);
+    const after = this.#after(round, seconds, own);
+    this.#aftermath = Promise.all([this.#aftermath, holding, after]);
+    this.#watch(this.#aftermath);
+    this.#step({ kind: "closed", round });
+    const present = [...this.#state.members].filter(([, member]) => member.present);
+    this.evaluations.start(round, present.map(([client]) => client));
+  }
+
+  #announce({ round, clients, samples, training }: MadeRound): void {
+    const value = {
+      round,
+      clients: clients.length,
+      samples: BigInt(samples),
+      metrics: { ...training },
+    };
+    const { body } = serverMessage({ body: { case: "roundClosed", value } });
+    for (const client of this.#roster.all()) this.#outbox.tell(client, body);
+  }
+
+  async #after(round: number, seconds: number, own: ArrayBuffer | undefined): Promise<void> {
+    const { vault, clock, events, evaluate, opened } = this.#options;
+    const begunMs = clock.nowMs();
+    const evaluating = own === undefined ? undefined : evaluate?.(own);
+    evaluating?.catch(() => {}); // awaited below
+    const record = await vault.save(round, seconds);
+    this.#history = [...this.#history, record];
+    const saveSeconds = (clock.nowMs() - begunMs) / 1000;
+    const { sha256 } = record;
+    events.modelSaved({ round, sha256, bytes: opened.model.bytes, seconds: saveSeconds });
+    if (evaluating === undefined) return;
+    const { samples, metrics } = await evaluating;
+    await this.#evaluated(round, metrics, { by: "server", samples });
+  }
+
+  /** The server's own evaluation speaks for a model where there is one, else the clients'. */
+  async #evaluated(
+    round: number,
+    metrics: Metrics,
+    how: { by: "server" | "clients"; samples: number; clients?: number },
+  ): Promise<void> {
+    const { loss, accuracy } = metrics;
+    this.#options.events.evaluated({ round, ...how, loss, accuracy });
+    if (how.by === "clients" && this.#options.evaluate !== undefined) return;
+    await this.#options.vault.evaluated(round, metrics);
+    this.#history = this.#history.map((record) =>
+      record.round === round ? { ...record, evaluation: metrics } : record
+    );
+    const known = this.#history.map((record) => record.evaluation)
+      .filter((each) => Object.keys(each).length > 0);
+    const reason = stopReason(this.#options.stopping, known);
+    if (reason !== undefined) this.#step({ kind: "stop", reason });
+  }
+
+  async #finish(reason: Stop): Promise<void> {
+    await this.#aftermath;
+    await this.evaluations.settled;
+    await this.finale.begin(this.#state.closedRounds, reason);
+  }
+
+  #stopTimers(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = [];
+  }
+
+  /** The vault's failure is the run's: nothing may be accepted that cannot be kept. */
+  #watch(work: Promise<unknown>): void {
+    work.catch((error) => {
+      this.#options.events.vaultFailed({ reason: sentence(error) });
+      this.finale.fail(new Error(`The run cannot go on: ${sentence(error)}`));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopTimers();
+    this.evaluations[Symbol.dispose]();
+    this.finale[Symbol.dispose]();
+    await this.#aftermath.catch(() => {}); // its failure was told
+  }
+}
+
+function assignedIn(open: OpenRound): Assigned[] {
+  return [...open.assignments].map(([client, { taskId, samples }]) => ({
+    client,
+    taskId,
+    samples,
+  }));
+}

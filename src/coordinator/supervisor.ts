@@ -1,0 +1,187 @@
+/** Keeps the wires up: starts each protocol server, and alone restarts one that died. */
+
+import type { Address, Link, Traffic, WireName } from "../contract/protocol_server.ts";
+import type { Clock, Timer } from "./clock.ts";
+import type { Events } from "../events.ts";
+
+/** The coordinator, as the supervisor needs it. */
+export interface Hub {
+  attach(wire: WireName, link: Link): Promise<readonly Address[]>;
+  detach(wire: WireName, reason: string): void;
+}
+
+export interface SupervisorOptions {
+  readonly hub: Hub;
+  /** Makes a new link to each wire's server: a new Worker, mostly. */
+  readonly wires: ReadonlyMap<WireName, () => Link>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly firstRetryMs?: number;
+  readonly mostRetryMs?: number;
+  /** In [0, 1): spreads restarts. */
+  readonly random?: () => number;
+}
+
+export interface WireState {
+  readonly wire: WireName;
+  readonly state: "starting" | "up" | "restarting" | "closed";
+  readonly urls: readonly string[];
+  /** Why it is not up. */
+  readonly reason: string | undefined;
+  readonly restarts: number;
+}
+
+/** Up for so long, a wire counts as healthy: its next failure starts with the shortest pause again. */
+const HEALTHY_MS = 60_000;
+
+export class Supervisor implements AsyncDisposable {
+  readonly #options: SupervisorOptions;
+  readonly #watches = new Map<WireName, Watch>();
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    for (const [wire, make] of options.wires) {
+      this.#watches.set(wire, new Watch(wire, make, options));
+    }
+  }
+
+  /**
+   * Starts every wire. Resolves once clients can reach all of them.
+   * @throws {ListenError} when one of them cannot listen; the others are closed again.
+   */
+  async start(): Promise<readonly Address[]> {
+    const starts = [...this.#watches.values()].map((watch) => watch.start());
+    const settled = await Promise.allSettled(starts);
+    const failed = settled.find((each) => each.status === "rejected");
+    if (failed === undefined) {
+      return settled.flatMap((each) => each.status === "fulfilled" ? each.value : []);
+    }
+    await this[Symbol.asyncDispose]();
+    throw failed.reason;
+  }
+
+  states(): WireState[] {
+    return [...this.#watches.values()].map((watch) => watch.state());
+  }
+
+  /** Bytes and connections of every wire that is up. */
+  async traffic(): Promise<Map<WireName, Traffic>> {
+    const all = new Map<WireName, Traffic>();
+    await Promise.all([...this.#watches].map(async ([wire, watch]) => {
+      all.set(wire, await watch.traffic());
+    }));
+    return all;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#watches.values()].map((watch) => watch.close()));
+  }
+}
+
+/** One wire's life: up, down, up again. */
+class Watch {
+  readonly #wire: WireName;
+  readonly #make: () => Link;
+  readonly #options: SupervisorOptions;
+  #link: Link | undefined;
+  #state: WireState["state"] = "starting";
+  #urls: readonly string[] = [];
+  #reason: string | undefined;
+  #restarts = 0;
+  #failures = 0;
+  #upSinceMs = 0;
+  #retry: Timer | undefined;
+  /** Of servers that died: what a wire carried is not forgotten with its Worker. */
+  #before = { up: 0, down: 0 };
+  #newest: Traffic = { up: 0, down: 0, connections: 0 };
+
+  constructor(wire: WireName, make: () => Link, options: SupervisorOptions) {
+    this.#wire = wire;
+    this.#make = make;
+    this.#options = options;
+  }
+
+  state(): WireState {
+    return {
+      wire: this.#wire,
+      state: this.#state,
+      urls: this.#urls,
+      reason: this.#reason,
+      restarts: this.#restarts,
+    };
+  }
+
+  async start(): Promise<readonly Address[]> {
+    const link = this.#make();
+    this.#link = link;
+    try {
+      const addresses = await this.#options.hub.attach(this.#wire, link);
+      this.#up(addresses, link);
+      return addresses;
+    } catch (error) {
+      this.#options.hub.detach(this.#wire, "did not start");
+      await link[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #up(addresses: readonly Address[], link: Link): void {
+    if (this.#state === "closed") return;
+    this.#state = "up";
+    this.#reason = undefined;
+    this.#urls = addresses.map((address) => address.url);
+    this.#upSinceMs = this.#options.clock.nowMs();
+    for (const url of this.#urls) this.#options.events.wireUp({ wire: this.#wire, url });
+    link.closed.catch((error) => this.#down(link, error));
+  }
+
+  #down(link: Link, error: unknown): void {
+    if (this.#state === "closed" || this.#link !== link) return;
+    const { clock, hub, events, firstRetryMs = 250, mostRetryMs = 30_000, random = Math.random } =
+      this.#options;
+    if (this.#state === "up" && clock.nowMs() - this.#upSinceMs >= HEALTHY_MS) this.#failures = 0;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#before = {
+      up: this.#before.up + this.#newest.up,
+      down: this.#before.down + this.#newest.down,
+    };
+    this.#newest = { up: 0, down: 0, connections: 0 };
+    this.#state = "restarting";
+    this.#reason = reason;
+    hub.detach(this.#wire, reason);
+    const cap = Math.min(mostRetryMs, firstRetryMs * 2 ** Math.min(this.#failures++, 30));
+    const delayMs = Math.round(cap / 2 + random() * cap / 2);
+    events.wireDown({ wire: this.#wire, reason });
+    events.wireRestarting({ wire: this.#wire, attempt: this.#failures, delayMs });
+    this.#retry = clock.after(delayMs, () => void this.#restart(link));
+  }
+
+  async #restart(dead: Link): Promise<void> {
+    await dead[Symbol.asyncDispose]();
+    if (this.#state === "closed") return;
+    this.#restarts++;
+    const link = this.#make();
+    this.#link = link;
+    try {
+      const addresses = await this.#options.hub.attach(this.#wire, link);
+      this.#up(addresses, link);
+    } catch (error) {
+      this.#down(link, error);
+    }
+  }
+
+  async traffic(): Promise<Traffic> {
+    if (this.#state === "up" && this.#link !== undefined) {
+      // A server that dies meanwhile leaves the newest figures known.
+      this.#newest = await this.#link.traffic().catch(() => this.#newest);
+    }
+    const { up, down, connections } = this.#newest;
+    return { up: this.#before.up + up, down: this.#before.down + down, connections };
+  }
+
+  async close(): Promise<void> {
+    this.#state = "closed";
+    this.#retry?.cancel();
+    await this.#link?.[Symbol.asyncDispose]();
+  }
+}

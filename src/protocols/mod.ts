@@ -1,0 +1,75 @@
+/** The list of protocols: what starts each one's Worker, and who dials its URLs. */
+
+import type { Connection, Dial, DialOptions } from "../contract/connection.ts";
+import * as amqp from "./amqp/options.ts";
+import * as dds from "./dds/options.ts";
+import * as grpc from "./grpc/options.ts";
+import * as mqtt from "./mqtt/options.ts";
+import * as quic from "./quic/options.ts";
+
+export const PROTOCOLS = ["mqtt", "amqp", "grpc", "quic", "dds"] as const;
+export type ProtocolName = (typeof PROTOCOLS)[number];
+
+/** Every protocol's part of the configuration. */
+export const protocolOptions = {
+  mqtt: mqtt.options,
+  amqp: amqp.options,
+  grpc: grpc.options,
+  quic: quic.options,
+  dds: dds.options,
+};
+
+export interface ProtocolOptions {
+  readonly mqtt: mqtt.Options;
+  readonly amqp: amqp.Options;
+  readonly grpc: grpc.Options;
+  readonly quic: quic.Options;
+  readonly dds: dds.Options;
+}
+
+/**
+ * Starts a protocol server's Worker with no more than it needs. The URLs are literal, so that
+ * `deno compile` finds them.
+ */
+export function spawn(name: ProtocolName, options: ProtocolOptions): Worker {
+  const worker = (url: URL, permissions: Deno.PermissionOptionsObject) =>
+    new Worker(url, { type: "module", name, deno: { permissions } });
+  switch (name) {
+    case "mqtt":
+      return worker(new URL("./mqtt/worker.ts", import.meta.url), mqtt.permissions(options.mqtt));
+    case "amqp":
+      return worker(new URL("./amqp/worker.ts", import.meta.url), amqp.permissions(options.amqp));
+    case "grpc":
+      return worker(new URL("./grpc/worker.ts", import.meta.url), grpc.permissions(options.grpc));
+    case "quic":
+      return worker(new URL("./quic/worker.ts", import.meta.url), quic.permissions(options.quic));
+    case "dds":
+      return worker(new URL("./dds/worker.ts", import.meta.url), dds.permissions(options.dds));
+    default:
+      return name satisfies never;
+  }
+}
+
+/** Only what is dialled is loaded. */
+const dialers: Record<string, () => Promise<{ readonly dial: Dial }>> = {
+  "mqtt:": () => import("./mqtt/client.ts"),
+  "amqp:": () => import("./amqp/client.ts"),
+  "grpc:": () => import("./grpc/client.ts"),
+  "quic:": () => import("./quic/client.ts"),
+  "dds:": () => import("./dds/client.ts"),
+};
+
+/**
+ * Dials whichever wire a URL names.
+ * @throws {TypeError} for a URL that no wire reads; its message says what to change.
+ * @throws {ConnectionLost} when nobody answers.
+ */
+export async function dialUrl(url: URL, options: DialOptions): Promise<Connection> {
+  const load = dialers[url.protocol];
+  if (load === undefined) {
+    const schemes = Object.keys(dialers).map((scheme) => `${scheme}//`).join(", ");
+    throw new TypeError(`Cannot join ${url.href}: its scheme must be one of ${schemes}`);
+  }
+  const { dial } = await load();
+  return await dial(url, options);
+}

@@ -1,0 +1,323 @@
+/** Keeps what must not be lost: takes updates in, folds them, makes the model of a round, saves it. */
+
+import { createHash } from "node:crypto";
+import type { Aggregation, Strategy } from "../strategies/strategy.ts";
+import { decodeSafetensors, encodeSafetensors } from "../weights/safetensors.ts";
+import {
+  isRejection,
+  type NamedTensors,
+  type Rejection,
+  type TensorSpec,
+} from "../weights/tensors.ts";
+import { Assembly, type UploadHead } from "./assembly.ts";
+import { type Assigned, Ledger, type Metrics, type RoundRecord, type UpdateRow } from "./ledger.ts";
+import { Shelf } from "./shelf.ts";
+
+export interface VaultOptions {
+  /** Everything is kept in memory, and lost with the process, where there is none. */
+  readonly stateDirectory: string | undefined;
+  readonly name: string;
+  readonly strategy: Strategy;
+  /** Models kept on disk, newest first; at least 1. */
+  readonly keepModels: number;
+}
+
+/** What the state directory held, or a new run. */
+export interface Opened {
+  readonly runId: string;
+  readonly closedRounds: number;
+  readonly nextTaskId: number;
+  readonly history: readonly RoundRecord[];
+  /** Why the run is over, if it is. */
+  readonly finished: string | undefined;
+  /** The round that was open, and who has an update in it. */
+  readonly open:
+    | { readonly assigned: readonly Assigned[]; readonly answered: readonly string[] }
+    | undefined;
+  readonly model: { readonly bytes: number; readonly tensors: readonly TensorSpec[] };
+}
+
+export interface Part extends UploadHead {
+  readonly client: string;
+  readonly taskId: number;
+  readonly round: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+export type PartOutcome =
+  | { readonly kind: "held" | "gap" | "accepted" | "stale"; readonly nextOffset: number }
+  | { readonly kind: Rejection["reason"]; readonly detail: string; readonly nextOffset: number };
+
+/** A round whose model is made, and not saved yet. */
+export interface MadeRound {
+  readonly round: number;
+  readonly clients: readonly string[];
+  readonly samples: number;
+  readonly training: Metrics;
+}
+
+/** The operator's mistake, in one sentence. */
+export class VaultError extends Error {
+  override readonly name = "VaultError";
+}
+
+interface OpenRound {
+  readonly round: number;
+  readonly assigned: readonly Assigned[];
+  readonly aggregation: Aggregation;
+}
+
+export class Vault implements Disposable {
+  readonly #options: VaultOptions;
+  readonly #shelf: Shelf;
+  readonly #ledger: Ledger;
+  #tensors: NamedTensors = new Map();
+  /** Newest models by round; a saved one goes when a newer one is made. */
+  readonly #models = new Map<number, Uint8Array<ArrayBuffer>>();
+  readonly #made = new Map<number, MadeRound>();
+  readonly #assemblies = new Map<string, Assembly>();
+  #open: OpenRound | undefined;
+
+  constructor(options: VaultOptions) {
+    this.#options = options;
+    this.#shelf = new Shelf(options.stateDirectory);
+    this.#ledger = new Ledger(this.#shelf.ledgerPath);
+  }
+
+  /**
+   * Opens the run that the state directory holds, or starts one from `initialModel`.
+   * @throws {VaultError} for a state directory or a model that cannot be used.
+   */
+  open(initialModel: Uint8Array<ArrayBuffer>): Opened {
+    const run = this.#ledger.run();
+    if (run !== undefined && run.name !== this.#options.name) {
+      throw new VaultError(
+        `The state directory holds the federation "${run.name}", not "${this.#options.name}": ` +
+          `choose another --state or --name ${run.name}`,
+      );
+    }
+    let runId = run?.runId;
+    if (runId === undefined) {
+      runId = crypto.randomUUID();
+      this.#ledger.startRun(runId, this.#options.name);
+      this.#shelf.saveModel(0, initialModel);
+    }
+    const history = this.#ledger.history();
+    const closedRounds = history.at(-1)?.round ?? 0;
+    this.#adopt(closedRounds, this.#shelf.model(closedRounds) ?? initialModel);
+    const strategyState = this.#shelf.strategyState(closedRounds);
+    if (strategyState !== undefined) {
+      this.#options.strategy.restore?.(tensorsOf(strategyState, "strategy state"));
+    }
+    const open = this.#recover();
+    const made = this.#made.size;
+    const model = this.#models.get(closedRounds + made);
+    if (model === undefined) throw new Error("Vault: the newest model is missing");
+    return {
+      runId,
+      closedRounds: closedRounds + made,
+      nextTaskId: this.#ledger.run()?.nextTaskId ?? 1,
+      history: this.#ledger.history(),
+      finished: run?.finished,
+      open: open === undefined ? undefined : {
+        assigned: open.assigned,
+        answered: this.#ledger.updates(open.round).map((u) => u.client),
+      },
+      model: {
+        bytes: model.length,
+        tensors: [...this.#tensors.values()].map(({ name, dtype, shape }) => ({
+          name,
+          dtype,
+          shape,
+        })),
+      },
+    };
+  }
+
+  /** Folds again what was accepted before the process ended. */
+  #recover(): OpenRound | undefined {
+    for (const row of this.#ledger.unsaved()) {
+      this.#start(row.round, row.assigned);
+      for (const update of this.#ledger.updates(row.round)) this.#refold(update);
+      if (row.stage === "closing") {
+        this.close(row.round);
+        this.save(row.round, 0);
+      }
+    }
+    return this.#open;
+  }
+
+  #refold(update: UpdateRow): void {
+    const bytes = this.#shelf.update(update.file);
+    const { client, samples, kind } = update;
+    this.#open?.aggregation.add({ client, samples, kind, tensors: tensorsOf(bytes, update.file) });
+  }
+
+  begin(round: number, assigned: readonly Assigned[]): void {
+    this.#ledger.begin(round, assigned);
+    this.#start(round, assigned);
+  }
+
+  #start(round: number, assigned: readonly Assigned[]): void {
+    const totalSamples = assigned.reduce((sum, each) => sum + each.samples, 0);
+    const model = { round: round - 1, tensors: this.#tensors };
+    const aggregation = this.#options.strategy.aggregate(model, round, { totalSamples });
+    this.#open = { round, assigned, aggregation };
+  }
+
+  /** Takes a part of an update. The coordinator has checked client, task, samples and sizes. */
+  part(part: Part): PartOutcome {
+    const open = this.#open;
+    const assigned = open?.assigned.find((each) => each.client === part.client);
+    if (open?.round !== part.round || assigned?.taskId !== part.taskId) {
+      return { kind: "stale", nextOffset: 0 };
+    }
+    let assembly = this.#assemblies.get(part.client);
+    if (assembly === undefined || assembly.head.uploadId !== part.uploadId) {
+      assembly = new Assembly(part);
+      this.#assemblies.set(part.client, assembly);
+      this.#shelf.startUpload(part.client);
+    }
+    const taken = assembly.take(part, part, (bytes) => this.#shelf.append(part.client, bytes));
+    if (taken.kind !== "complete") return taken;
+    const outcome = this.#accept(open, part, assembly);
+    this.#assemblies.delete(part.client);
+    if (outcome === undefined) return { kind: "accepted", nextOffset: taken.nextOffset };
+    this.#shelf.dropUpload(part.client);
+    return { kind: outcome.reason, detail: outcome.detail, nextOffset: 0 };
+  }
+
+  /** Checks, then records, then folds: what was recorded is folded again after a crash. */
+  #accept(open: OpenRound, part: Part, assembly: Assembly): Rejection | undefined {
+    const tensors = decodeSafetensors(assembly.bytes);
+    if (isRejection(tensors)) return tensors;
+    const { client, taskId, kind, samples, metrics } = part;
+    const update = { client, samples, kind, tensors };
+    const rejection = open.aggregation.check(update);
+    if (rejection !== undefined) return rejection;
+    const file = this.#shelf.finishUpload(client, open.round);
+    this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, file });
+    open.aggregation.add(update);
+    return undefined;
+  }
+
+  /** Forgets a client's unfinished upload. */
+  discard(client: string): void {
+    if (this.#assemblies.delete(client)) this.#shelf.dropUpload(client);
+  }
+
+  abandon(round: number): void {
+    if (this.#open?.round !== round) return;
+    const files = this.#ledger.updates(round).map((update) => update.file);
+    this.#ledger.abandon(round);
+    this.#end();
+    this.#shelf.dropUpdates(files);
+  }
+
+  /** Makes the model of the open round from the updates in it. `save` must follow. */
+  close(round: number): MadeRound {
+    const open = this.#open;
+    if (open === undefined || open.round !== round) {
+      throw new RangeError(`Cannot close round ${round}: it is not open`);
+    }
+    this.#ledger.closing(round);
+    this.#end();
+    const updates = this.#ledger.updates(round);
+    this.#adopt(round, encodeSafetensors(open.aggregation.finish().tensors));
+    const made: MadeRound = {
+      round,
+      clients: updates.map((update) => update.client),
+      samples: updates.reduce((sum, update) => sum + update.samples, 0),
+      training: weightedMean(updates),
+    };
+    this.#made.set(round, made);
+    return made;
+  }
+
+  /** Hashes and saves a model that was made, and only then lets go of its updates. */
+  save(round: number, seconds: number): RoundRecord {
+    const made = this.#made.get(round);
+    const bytes = this.#models.get(round);
+    if (made === undefined || bytes === undefined) {
+      throw new RangeError(`Cannot save the model of round ${round}: it was not made`);
+    }
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const files = this.#ledger.updates(round).map((update) => update.file);
+    const state = this.#options.strategy.state?.();
+    if (state !== undefined) this.#shelf.saveStrategyState(round, encodeSafetensors(state));
+    this.#shelf.saveModel(round, bytes);
+    const record: RoundRecord = { ...made, evaluation: {}, sha256, seconds };
+    this.#ledger.closed(record);
+    this.#made.delete(round);
+    this.#shelf.dropUpdates(files);
+    this.#shelf.prune(round, this.#options.keepModels);
+    return record;
+  }
+
+  /** Adds to a saved round what its evaluation gave. */
+  evaluated(round: number, evaluation: Metrics): void {
+    const record = this.#ledger.history().find((each) => each.round === round);
+    if (record !== undefined) this.#ledger.closed({ ...record, evaluation });
+  }
+
+  /** Copies of a model for the wires, to be transferred. */
+  copies(round: number, count: number): ArrayBuffer[] {
+    const bytes = this.#models.get(round);
+    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
+    return Array.from({ length: count }, () => bytes.slice().buffer);
+  }
+
+  sha256(round: number): string {
+    const bytes = this.#models.get(round);
+    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
+    return createHash("sha256").update(bytes).digest("hex");
+  }
+
+  /** Writes the final model and the history beside the ledger. Gives back the model's path. */
+  finish(round: number, reason: string): { sha256: string; modelPath: string | undefined } {
+    const bytes = this.#models.get(round);
+    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
+    const modelPath = this.#shelf.saveFinal(bytes, this.#ledger.history());
+    this.#ledger.finishRun(reason);
+    return { sha256: this.sha256(round), modelPath };
+  }
+
+  #adopt(round: number, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#tensors = tensorsOf(bytes, `the model of round ${round}`);
+    for (const older of this.#models.keys()) {
+      if (!this.#made.has(older) && older < round - 1) this.#models.delete(older);
+    }
+    this.#models.set(round, bytes);
+  }
+
+  #end(): void {
+    this.#open = undefined;
+    for (const client of this.#assemblies.keys()) this.#shelf.dropUpload(client);
+    this.#assemblies.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.#end();
+    this.#ledger[Symbol.dispose]();
+    this.#shelf[Symbol.dispose]();
+  }
+}
+
+function tensorsOf(bytes: Uint8Array, what: string): NamedTensors {
+  const tensors = decodeSafetensors(bytes);
+  if (isRejection(tensors)) throw new VaultError(`Cannot read ${what}: ${tensors.detail}`);
+  return tensors;
+}
+
+/** Each metric's mean over the updates that have it, weighted by samples. */
+function weightedMean(updates: readonly UpdateRow[]): Metrics {
+  const sums = new Map<string, { total: number; samples: number }>();
+  for (const { metrics, samples } of updates) {
+    for (const [name, value] of Object.entries(metrics)) {
+      const sum = sums.get(name) ?? { total: 0, samples: 0 };
+      sums.set(name, { total: sum.total + value * samples, samples: sum.samples + samples });
+    }
+  }
+  return Object.fromEntries([...sums].map(([name, sum]) => [name, sum.total / sum.samples]));
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import { parse } from "smol-toml";
+import fc from "fast-check";
+import { fields } from "../../src/config.ts";
+import { readToml, tomlLine } from "../../src/config/toml.ts";
+
+function placesOf(text: string): string[] {
+  return readToml({ name: "a.toml", text }, fields).given.map(({ where }) => where);
+}
+
+Deno.test("readToml finds the lines of keys, dotted keys and quoted keys", () => {
+  assert.deepEqual(
+    placesOf('# rounds = 1\n[ training ]\nrounds = 2\n"quorum" = 1\n[log]\nlevel = "info"\n'),
+    [
+      "training.rounds in a.toml line 3",
+      "training.quorum in a.toml line 4",
+      "log.level in a.toml line 6",
+    ],
+  );
+  assert.deepEqual(placesOf("mqtt.port = 1\n"), ["mqtt.port in a.toml line 1"]);
+});
+
+Deno.test("readToml names the file alone where a line is not to be told", () => {
+  assert.deepEqual(placesOf("mqtt = { port = 1 }\n"), ["mqtt.port in a.toml"]);
+});
+
+Deno.test("readToml passes a record on whole, whatever its names", () => {
+  const { given, sentences } = readToml(
+    { name: "a.toml", text: "[strategy.options]\nmu = 0.1\nanything = true\n" },
+    fields,
+  );
+  assert.deepEqual(given.map(({ value }) => ({ ...value as object })), [
+    { mu: 0.1, anything: true },
+  ]);
+  assert.deepEqual(sentences, []);
+});
+
+Deno.test("readToml refuses a key that would reach into objects' prototypes", () => {
+  const { sentences } = readToml({ name: "a.toml", text: "\n__proto__ = 1\n" }, fields);
+  assert.equal(sentences.length, 1);
+  assert.match(sentences[0] ?? "", /^a\.toml line 2 /);
+});
+
+/** Without the null prototype that parsers and generators like to give. */
+function plain(value: unknown): unknown {
+  return structuredClone(value);
+}
+
+Deno.test("tomlLine writes one line that means the same", () => {
+  const value = fc.oneof(
+    fc.integer(),
+    fc.boolean(),
+    fc.string({ unit: "binary" }),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+  );
+  const name = fc.string().filter((name) => name !== "__proto__");
+  fc.assert(fc.property(
+    fc.oneof(value, fc.array(fc.string()), fc.dictionary(name, value)),
+    (value) => {
+      const line = tomlLine("key", value);
+      assert.equal(line.split("\n").length, 1);
+      assert.deepEqual(plain(parse(line).key), plain(value));
+    },
+  ));
+});
