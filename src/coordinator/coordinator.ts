@@ -21,6 +21,7 @@ import { type CoordinatorOptions, type Outcome, sentence, SILENT_INTERVALS } fro
 import { Outbox } from "./outbox.ts";
 import { closing } from "./replies.ts";
 import { Roster } from "./roster.ts";
+import type { RunState } from "./round.ts";
 import { Rounds } from "./rounds.ts";
 
 export class Coordinator implements AsyncDisposable {
@@ -187,7 +188,7 @@ export class Coordinator implements AsyncDisposable {
     return this.#rounds.state.closedRounds;
   }
 
-  get phase(): string {
+  get phase(): RunState["phase"] {
     return this.#rounds.state.phase;
   }
 

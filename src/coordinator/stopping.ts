@@ -7,8 +7,8 @@ export interface StoppingRules {
   readonly target?: { readonly metric: "accuracy" | "loss"; readonly value: number };
   /** Stop after so many rounds without an improvement of at least `minDelta`. */
   readonly plateau?: {
-    readonly metric: "accuracy" | "loss";
     readonly rounds: number;
+    /** Of the accuracy, or of the loss where no accuracy is known. */
     readonly minDelta: number;
   };
 }
@@ -27,14 +27,15 @@ export function stopReason(
     }
   }
   if (plateau !== undefined) {
-    const values = evaluations.map((each) => each[plateau.metric])
+    const metric = evaluations.some((each) => each.accuracy !== undefined) ? "accuracy" : "loss";
+    const values = evaluations.map((each) => each[metric])
       .filter((value) => value !== undefined);
     if (values.length > plateau.rounds) {
       const before = values.slice(0, -plateau.rounds);
       const since = values.slice(-plateau.rounds);
-      const best = before.reduce((a, b) => gain(plateau.metric, a, b) >= 0 ? a : b);
-      if (since.every((value) => gain(plateau.metric, value, best) < plateau.minDelta)) {
-        const sentence = `${plateau.metric} has not improved by ${plateau.minDelta} in ` +
+      const best = before.reduce((a, b) => gain(metric, a, b) >= 0 ? a : b);
+      if (since.every((value) => gain(metric, value, best) < plateau.minDelta)) {
+        const sentence = `${metric} has not improved by ${plateau.minDelta} in ` +
           `${plateau.rounds} rounds`;
         return { code: "plateau", sentence };
       }

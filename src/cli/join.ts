@@ -1,0 +1,211 @@
+/** `tributary join`: trains for a running server, with data of one's own. */
+
+import { hostname } from "node:os";
+import { DatasetError } from "../client/datasets/dataset.ts";
+import { Session, SessionEnded, type SessionEvent } from "../client/session.ts";
+import { TfjsTrainer } from "../client/tfjs_trainer.ts";
+import { Verdict } from "../contract/federation_pb.ts";
+import { verdictName } from "../events.ts";
+import { type Log, openLog } from "../log.ts";
+import { makeCommand, parse } from "./command.ts";
+import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { version } from "./program.ts";
+import { ProgressBar } from "./progress.ts";
+
+interface JoinFlags {
+  readonly data?: string;
+  readonly id?: string;
+  readonly out?: string;
+  readonly label?: readonly string[];
+  readonly logLevel: string;
+  readonly logFormat: string;
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const command = makeCommand({
+    name: "tributary join",
+    description: "Trains for a running server, with data of one's own.",
+    examples: [
+      ["tributary join mqtt://127.0.0.1:1883/default --data train.csv", "over MQTT"],
+      [
+        "tributary join 'quic://host:4433/default?cert=...' grpc://host:50051/default " +
+        "--data x.npy,y.npy",
+        "over QUIC, or over gRPC when QUIC does not answer",
+      ],
+      [
+        "tributary join amqp://127.0.0.1:5672/default --data mnist:share=1/5,alpha=0.5",
+        "with a share of MNIST, to try things out",
+      ],
+    ],
+  }, io)
+    .argument("<url...>", "the server's addresses, as `tributary serve` prints them")
+    .requiredOption("--data <spec>", "train.csv, images.idx,labels.idx, x.npy,y.npy or mnist")
+    .option("--id <id>", "this client's id, unlike any other's", `${safe(hostname())}-${Deno.pid}`)
+    .option("--out <file>", "write the final model here")
+    .option("--label <name=value...>", "what the operator may know this client by")
+    .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
+    .option("--log-format <text|json>", "lines for people, or one JSON object a line", "text");
+  await parse(command, args);
+  const flags = command.opts<JoinFlags>();
+  const level = oneOf("--log-level", flags.logLevel, ["debug", "info", "warning", "error"]);
+  const format = oneOf("--log-format", flags.logFormat, ["text", "json"]);
+  using log = openLog({ level, format, output: io.stderr });
+  return await join(command.args.map(urlOf), flags, { io, log });
+}
+
+async function join(
+  urls: readonly URL[],
+  { data = "", id = "", out, label = [] }: JoinFlags,
+  { io, log }: { io: Io; log: Log },
+): Promise<ExitCode> {
+  await using trainer = await openTrainer(data);
+  const watcher = new Watcher(io, log);
+  const session = new Session({
+    clientId: id,
+    urls,
+    trainer,
+    software: `tributary/${version}`,
+    labels: Object.fromEntries(label.map(labelOf)),
+    signal: io.signal,
+    observe: (event) => watcher.observe(event),
+  });
+  log.write("info", "joining", {
+    client: id,
+    samples: trainer.samples,
+    samples_by_class: trainer.classCounts.map(String),
+  });
+  try {
+    const final = await session.run();
+    if (out !== undefined) await Deno.writeFile(out, final.model);
+    log.write("info", "finished", { round: final.round, reason: final.reason, ...final.metrics });
+    return exit.ok;
+  } catch (error) {
+    if (io.signal.aborted) return exit.ok; // the server was told
+    if (error instanceof SessionEnded) throw new Failure(error.message, { cause: error });
+    if (error instanceof TypeError) throw new OperatorError(error.message, { cause: error });
+    throw error;
+  } finally {
+    watcher[Symbol.dispose]();
+  }
+}
+
+async function openTrainer(data: string): Promise<TfjsTrainer> {
+  try {
+    return await TfjsTrainer.open(data);
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    throw new OperatorError(`--data: ${error.message}`, { cause: error });
+  }
+}
+
+/** What the session does, as log lines and a progress bar while it trains. */
+class Watcher implements Disposable {
+  readonly #io: Io;
+  readonly #log: Log;
+  #bar: ProgressBar | undefined;
+
+  constructor(io: Io, log: Log) {
+    this.#io = io;
+    this.#log = log;
+  }
+
+  observe(event: SessionEvent): void {
+    if (event.kind === "training") {
+      const { round, progress: { batch, batches } } = event;
+      this.#bar ??= new ProgressBar(this.#io.stderr, {
+        label: `training round ${round}`,
+        total: batches,
+      });
+      return this.#bar.update(batch);
+    }
+    this[Symbol.dispose]();
+    switch (event.kind) {
+      case "unreachable": {
+        const { url, reason, retryInMs } = event;
+        return this.#log.write("warning", "server not reached", {
+          url: shortened(url),
+          reason,
+          retry_in_ms: retryInMs === undefined ? undefined : Math.round(retryInMs),
+        });
+      }
+      case "welcomed": {
+        const { wire, runId, round } = event;
+        return this.#log.write("info", "welcomed", { wire, run_id: runId, round });
+      }
+      case "modelHeld":
+        return this.#log.write("debug", "model held", { round: event.round, bytes: event.bytes });
+      case "trained":
+        return this.#log.write("info", "trained", { round: event.round, ...event.metrics });
+      case "uploaded": {
+        const { round, verdict, detail } = event;
+        const good = verdict === Verdict.ACCEPTED || verdict === Verdict.DUPLICATE;
+        return this.#log.write(good ? "info" : "warning", "update judged", {
+          round,
+          verdict: verdictName(verdict),
+          detail: detail === "" ? undefined : detail,
+        });
+      }
+      case "evaluated":
+        return this.#log.write("info", "evaluated", { round: event.round, ...event.metrics });
+      case "taskFailed":
+        return this.#log.write("error", "task failed", {
+          round: event.round,
+          reason: event.reason,
+        });
+      case "roundClosed":
+        return this.#log.write("debug", "round closed", {
+          round: event.round,
+          clients: event.clients,
+        });
+      case "lost":
+        return this.#log.write("warning", "connection lost", {
+          wire: event.wire,
+          reason: event.reason,
+        });
+      default:
+        event satisfies never;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar?.[Symbol.dispose]();
+    this.#bar = undefined;
+  }
+}
+
+function urlOf(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null) {
+    throw new OperatorError(`${JSON.stringify(text)} is no URL; copy one that \`serve\` prints`);
+  }
+  return url;
+}
+
+function labelOf(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw new OperatorError(`--label ${text} must be of the form name=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function oneOf<Value extends string>(
+  flag: string,
+  value: string,
+  values: readonly Value[],
+): Value {
+  const found = values.find((each) => each === value);
+  if (found !== undefined) return found;
+  throw new OperatorError(
+    `${flag} is ${JSON.stringify(value)}, but must be ${values.join(" or ")}`,
+  );
+}
+
+/** Certificates in URLs are long. */
+function shortened(url: string): string {
+  return url.length > 60 ? `${url.slice(0, 57)}...` : url;
+}
+
+/** A client id has 1 to 64 of these characters. */
+function safe(text: string): string {
+  return text.replace(/[^A-Za-z0-9._-]/g, "-").slice(0, 48) || "client";
+}

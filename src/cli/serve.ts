@@ -1,0 +1,93 @@
+/** `tributary serve`: trains one model with clients on several wires at once. */
+
+import type { Config } from "../config.ts";
+import { type Events, openEvents } from "../events.ts";
+import { openLog } from "../log.ts";
+import { Metrics } from "../metrics.ts";
+import { FederationServer } from "../server/federation_server.ts";
+import { availableWires } from "../server/available.ts";
+import { VaultError } from "../vault/vault.ts";
+import { makeCommand, parse } from "./command.ts";
+import { addConfigFlags, configOf } from "./config_flags.ts";
+import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { paint } from "./paint.ts";
+import { table } from "./table.ts";
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const command = addConfigFlags(makeCommand({
+    name: "tributary serve",
+    description: "Trains one model with clients on several wires at once.",
+    examples: [
+      ["tributary serve --min-clients 3 --state run1", "the digit classifier, on every wire"],
+      ["tributary serve --protocols mqtt --mqtt-port 1884", "a server for MQTT alone"],
+      [
+        "tributary serve --model start.safetensors --topology layers.json --rounds 20",
+        "a model of one's own",
+      ],
+    ],
+  }, io));
+  await parse(command, args);
+  const config = await configOf(command, io);
+  if (config === undefined) return exit.ok;
+  using log = openLog({ ...config.log, output: io.stderr });
+  const metrics = new Metrics();
+  return await serve(config, { io, events: openEvents(log, metrics), metrics });
+}
+
+async function serve(
+  config: Config,
+  { io, events, metrics }: { io: Io; events: Events; metrics: Metrics },
+): Promise<ExitCode> {
+  const { wires, missing } = await availableWires(config);
+  await using server = await openServer({ ...config, protocols: wires }, events, metrics, missing);
+  io.stdout.write(invitation(server, config, io));
+  const stopped = Promise.withResolvers<"stopped">();
+  const onStop = () => stopped.resolve("stopped");
+  io.signal.addEventListener("abort", onStop, { once: true });
+  if (io.signal.aborted) onStop();
+  try {
+    const end = await Promise.race([server.finished, stopped.promise]);
+    if (end === "stopped") {
+      server.farewell("the operator stopped the server");
+      events.runStopped({ reason: "shutdown", round: (await server.status()).round });
+      return exit.ok;
+    }
+    const where = end.modelPath === undefined ? "not saved: there is no --state" : end.modelPath;
+    io.stdout.write(
+      `${end.reason}; ${end.confirmed.length} clients hold the final model\n` +
+        `model   ${where}\nsha256  ${end.sha256}\n`,
+    );
+    return exit.ok;
+  } catch (error) {
+    throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
+  } finally {
+    io.signal.removeEventListener("abort", onStop);
+  }
+}
+
+async function openServer(
+  config: Config,
+  events: Events,
+  metrics: Metrics,
+  missing: Readonly<Record<string, string>>,
+): Promise<FederationServer> {
+  try {
+    return await FederationServer.open({ config, events, metrics, missing });
+  } catch (error) {
+    if (error instanceof VaultError) throw new OperatorError(error.message, { cause: error });
+    throw error;
+  }
+}
+
+/** One line a wire, ready to be pasted where the clients are. */
+function invitation(server: FederationServer, { name, training }: Config, io: Io): string {
+  const wires = table(server.addresses, [
+    { title: "wire", text: ({ wire }) => wire },
+    { title: "join with", text: ({ url }) => `tributary join '${url}' --data train.csv` },
+  ], io.stdout);
+  const page = server.webUrl === undefined ? "" : `status page ${server.webUrl}; `;
+  const wanted = training.minClients;
+  return `${paint(io.stdout, "strong", `Federation ${name}`)}, run ${server.runId}\n${wires}` +
+    `${page}waiting for ${wanted} ${wanted === 1 ? "client" : "clients"}; Ctrl-C stops\n`;
+}

@@ -1,0 +1,144 @@
+/** The whole server, put together from its configuration: vault, coordinator, wires, status page. */
+
+import type { Address, Link, WireName } from "../contract/protocol_server.ts";
+import { Coordinator } from "../coordinator/coordinator.ts";
+import { type Clock, systemClock } from "../coordinator/clock.ts";
+import type { Outcome } from "../coordinator/options.ts";
+import { Supervisor } from "../coordinator/supervisor.ts";
+import type { Config } from "../config.ts";
+import type { Events } from "../events.ts";
+import type { Metrics } from "../metrics.ts";
+import { VaultLink } from "../vault/link.ts";
+import { VaultError } from "../vault/vault.ts";
+import { Web } from "../web/web.ts";
+import type { Status } from "../web/status.ts";
+import { coordinatorOptions } from "./coordinator_options.ts";
+import { openEvaluator } from "./evaluating.ts";
+import { readModel } from "./model.ts";
+import { statusOf } from "./status.ts";
+import { linksOf } from "./links.ts";
+
+export interface ServerParts {
+  readonly config: Config;
+  readonly events: Events;
+  readonly metrics: Metrics;
+  /** Instead of the Workers of `config.protocols`. */
+  readonly wires?: (runId: string) => ReadonlyMap<WireName, () => Link>;
+  /** Wires that are left out, and why. */
+  readonly missing?: Readonly<Record<WireName, string>>;
+  readonly clock?: Clock;
+}
+
+export class FederationServer implements AsyncDisposable {
+  readonly #parts: ServerParts;
+  readonly #stack: AsyncDisposableStack;
+  readonly #coordinator: Coordinator;
+  readonly #supervisor: Supervisor;
+  readonly addresses: readonly Address[];
+  /** Of the status page, where there is one. */
+  readonly webUrl: string | undefined;
+
+  private constructor(
+    parts: ServerParts,
+    opened: {
+      stack: AsyncDisposableStack;
+      coordinator: Coordinator;
+      supervisor: Supervisor;
+      addresses: readonly Address[];
+      webUrl: string | undefined;
+    },
+  ) {
+    this.#parts = parts;
+    this.#stack = opened.stack;
+    this.#coordinator = opened.coordinator;
+    this.#supervisor = opened.supervisor;
+    this.addresses = opened.addresses;
+    this.webUrl = opened.webUrl;
+  }
+
+  /**
+   * Starts everything. Resolves once clients can join on every wire.
+   * @throws {ListenError | VaultError | ConfigError} for the operator's mistakes; nothing is left running.
+   */
+  static async open(parts: ServerParts): Promise<FederationServer> {
+    const { config, events, metrics, clock = systemClock } = parts;
+    await using stack = new AsyncDisposableStack();
+    const { bytes, topology } = await readModel(config);
+    const { vault, opened } = await VaultLink.open({
+      stateDirectory: config.state,
+      name: config.name,
+      strategy: { name: config.strategy.name, options: config.strategy.options },
+      keepModels: 10,
+      initialModel: bytes.buffer,
+    });
+    stack.use(vault);
+    if (opened.finished !== undefined) {
+      throw new VaultError(
+        `The run in ${config.state} is over (${opened.finished}): its model is ` +
+          `${config.state}/model.safetensors; choose another --state for a new run`,
+      );
+    }
+    const evaluator = await openEvaluator(config, topology);
+    if (evaluator !== undefined) stack.use(evaluator);
+    const coordinator = stack.use(
+      new Coordinator(
+        coordinatorOptions({ config, events, clock, opened, topology, vault, evaluator }),
+      ),
+    );
+    const wires = parts.wires?.(opened.runId) ?? linksOf(config, opened.runId);
+    const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
+    for (const [wire, reason] of Object.entries(parts.missing ?? {})) {
+      events.wireOff({ wire, reason });
+    }
+    const addresses = await supervisor.start();
+    metrics.watchTraffic(async () =>
+      [...await supervisor.traffic()].map(([wire, traffic]) => ({ wire, ...traffic }))
+    );
+    const status = () =>
+      statusOf({ config, coordinator, supervisor, missing: parts.missing ?? {} });
+    let webUrl: string | undefined;
+    if (config.web.enabled) {
+      const web = stack.use(new Web(config.web, { status, metrics: () => metrics.text() }));
+      webUrl = await web.listen();
+      events.webUp({ url: webUrl });
+      web.closed.catch((error) => events.webDown({ reason: String(error.message) }));
+    }
+    return new FederationServer(parts, {
+      stack: stack.move(),
+      coordinator,
+      supervisor,
+      addresses,
+      webUrl,
+    });
+  }
+
+  get runId(): string {
+    return this.#coordinator.runId;
+  }
+
+  /** Resolves when the run has ended; rejects when it cannot go on. */
+  get finished(): Promise<Outcome> {
+    return this.#coordinator.finished;
+  }
+
+  status(): Promise<Status> {
+    return statusOf({
+      config: this.#parts.config,
+      coordinator: this.#coordinator,
+      supervisor: this.#supervisor,
+      missing: this.#parts.missing ?? {},
+    });
+  }
+
+  /** Tells every client why the server goes away; dispose next. A run that is kept goes on later. */
+  farewell(detail: string): void {
+    this.#coordinator.farewell(
+      this.#parts.config.state === undefined ? "shutdown" : "restart",
+      detail,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack[Symbol.asyncDispose]();
+  }
+}

@@ -1,0 +1,64 @@
+/** The model a run begins with: the operator's, or fresh weights of a topology. */
+
+import { DEFAULT_TOPOLOGY, LAYERS_TYPE } from "../client/topology.ts";
+import { initialModel } from "../client/initial_model.ts";
+import type { Topology } from "../client/trainer.ts";
+import type { Config } from "../config.ts";
+import { ConfigError } from "../config/config_error.ts";
+import { decodeSafetensors } from "../weights/safetensors.ts";
+import { isRejection } from "../weights/tensors.ts";
+
+/** Welcome carries the topology to every client. */
+const MAX_TOPOLOGY_BYTES = 64 * 1024;
+
+export interface StartModel {
+  /** safetensors. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Empty where clients build the model by themselves. */
+  readonly topology: Topology;
+}
+
+/**
+ * With neither `model` nor `topology`, the digit classifier of the demo.
+ * @throws {ConfigError} for files that cannot be used.
+ */
+export async function readModel({ training }: Config): Promise<StartModel> {
+  const topology = await readTopology(training);
+  if (training.model === undefined) {
+    return { bytes: await initialModel(topology, training.seed), topology };
+  }
+  const bytes = await readFile("--model", training.model);
+  const tensors = decodeSafetensors(bytes);
+  if (isRejection(tensors)) {
+    throw new ConfigError([
+      `--model names ${training.model}, which is no safetensors file: ${tensors.detail}`,
+    ]);
+  }
+  return { bytes, topology };
+}
+
+async function readTopology({ model, topology }: Config["training"]): Promise<Topology> {
+  if (topology === undefined) {
+    return model === undefined ? DEFAULT_TOPOLOGY : { type: "", bytes: new Uint8Array() };
+  }
+  const bytes = await readFile("--topology", topology);
+  if (bytes.length > MAX_TOPOLOGY_BYTES) {
+    throw new ConfigError([
+      `--topology names ${topology}, which has ${bytes.length} bytes; ${MAX_TOPOLOGY_BYTES} is the most`,
+    ]);
+  }
+  return { type: LAYERS_TYPE, bytes };
+}
+
+async function readFile(flag: string, path: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await Deno.readFile(path);
+  } catch (error) {
+    const reason = error instanceof Deno.errors.NotFound
+      ? "there is no such file"
+      : error instanceof Error
+      ? error.message
+      : String(error);
+    throw new ConfigError([`${flag} names ${path}, but ${reason}; name a file`], { cause: error });
+  }
+}
