@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { widen } from "../../src/weights/convert.ts";
+import { LARGEST_FINITE, widen } from "../../src/weights/convert.ts";
 import { Fold } from "../../src/weights/fold.ts";
 import { errorBound, gridOf } from "../../src/weights/grid.ts";
 import {
@@ -234,6 +234,14 @@ Deno.test("Fold.finish() is exact to the grid of the declared samples when only 
     assert.ok(isWithin(mean[0] ?? NaN, { sum, count: 1, limit }));
     return mean;
   });
+});
+
+Deno.test("Fold.finish() never rounds a mean beyond the bound: the largest F32 stays finite", () => {
+  // Of 2^30 declared samples one comes: the grid's step is 2^107, that of F32 there 2^104.
+  const largest = LARGEST_FINITE.F32;
+  const global = named(floats("w", [largest]));
+  const model = fold(global, [updateOf("a", [largest])], 2 ** 30).finish();
+  assert.deepEqual(valuesOf(model), [largest]);
 });
 
 Deno.test("Fold carries integers and bools from the update with most samples", () => {
