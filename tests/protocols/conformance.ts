@@ -6,27 +6,15 @@ import {
   largestMessageBytes,
   serverMessage,
 } from "../../src/contract/codec.ts";
-import type { Dial } from "../../src/contract/connection.ts";
 import { type ServerMessage, Verdict } from "../../src/contract/federation_pb.ts";
 import { WorkerLink } from "../../src/contract/link.ts";
 import { PacedServer, type PacingOptions } from "../../src/contract/paced_server.ts";
-import type { Link, ProtocolServer, Route } from "../../src/contract/protocol_server.ts";
-import type { ServerOptions, StartOptions } from "../../src/contract/server_options.ts";
+import type { Link, Route } from "../../src/contract/protocol_server.ts";
+import type { StartOptions } from "../../src/contract/server_options.ts";
 import { body, heartbeat, hello, Peer } from "../support/peer.ts";
+import { federationConformance } from "./federation_conformance.ts";
+import { serverOptions, type Subject } from "./subject.ts";
 import { answer, RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
-
-/** One protocol, as its own test presents it. `Own` is its part of the configuration. */
-export interface Subject<Own> {
-  readonly wire: string;
-  /** Options for a loopback server: on `port`, or on any free one. */
-  own(port?: number): Own;
-  make(server: ServerOptions, own: Own): ProtocolServer;
-  /** Starts the product's own Worker file with the product's own permissions. */
-  spawn(own: Own): Worker;
-  readonly dial: Dial;
-  /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
-  garbage(url: URL): Promise<void>;
-}
 
 const MIB = 1024 * 1024;
 const WINDOW_BYTES = 4 * MIB;
@@ -36,18 +24,10 @@ const pacing: PacingOptions = {
   windowBytes: WINDOW_BYTES,
 };
 
-export function serverOptions(wire: string): ServerOptions {
-  return {
-    wire,
-    federation: "default",
-    maxMessageBytes: largestMessageBytes(DEFAULT_PART_BYTES),
-    maxUnjudgedBytes: 8 * MIB,
-    maxConnections: 200,
-    heartbeatIntervalMs: 10_000,
-  };
-}
+export { serverOptions, type Subject };
 
 export function conformance<Own>(subject: Subject<Own>): void {
+  federationConformance(subject);
   const server = serverOptions(subject.wire);
   const placements: Record<string, (own: Own) => Link> = {
     "in process": (own) => new PacedServer(subject.make(server, own), pacing),
@@ -242,7 +222,7 @@ export function conformance<Own>(subject: Subject<Own>): void {
         const peer = await bench.dial("client-1");
         await peer.ask(hello());
         const { route } = await bench.coordinator.message("client-1");
-        await peer.ask(part(1, pattern(2 * DEFAULT_PART_BYTES), 0));
+        await peer.ask(part(1, pattern(DEFAULT_PART_BYTES), 0, 2 * DEFAULT_PART_BYTES));
         await peer[Symbol.asyncDispose]();
         await bench.detached(route);
         assert.equal((await steady.ask(heartbeat())).verdict, Verdict.ACCEPTED);

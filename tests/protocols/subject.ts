@@ -1,0 +1,30 @@
+/** One protocol, as the conformance suite sees it. */
+
+import { DEFAULT_PART_BYTES, largestMessageBytes } from "../../src/contract/codec.ts";
+import type { Dial } from "../../src/contract/connection.ts";
+import type { ProtocolServer } from "../../src/contract/protocol_server.ts";
+import type { ServerOptions } from "../../src/contract/server_options.ts";
+
+/** One protocol, as its own test presents it. `Own` is its part of the configuration. */
+export interface Subject<Own> {
+  readonly wire: string;
+  /** Options for a loopback server: on `port`, or on any free one. */
+  own(port?: number): Own;
+  make(server: ServerOptions, own: Own): ProtocolServer;
+  /** Starts the product's own Worker file with the product's own permissions. */
+  spawn(own: Own): Worker;
+  readonly dial: Dial;
+  /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
+  garbage(url: URL): Promise<void>;
+}
+
+export function serverOptions(wire: string): ServerOptions {
+  return {
+    wire,
+    federation: "default",
+    maxMessageBytes: largestMessageBytes(DEFAULT_PART_BYTES),
+    maxUnjudgedBytes: 8 * 1024 * 1024,
+    maxConnections: 200,
+    heartbeatIntervalMs: 10_000,
+  };
+}
