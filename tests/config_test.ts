@@ -31,6 +31,7 @@ Deno.test("readConfig has a default for everything that must be set", () => {
   assert.equal(config.amqp.port, 5672);
   assert.equal(config.grpc.port, 50051);
   assert.equal(config.quic.port, 4433);
+  assert.equal(config.dds.domain, 0);
   assert.equal(config.state, undefined);
   assert.equal(given.size, 0);
 });
@@ -49,10 +50,10 @@ Deno.test("readConfig merges records name by name across sources", () => {
   const { config } = readConfig({
     ...toml("[training.settings]\nepochs = 1\nbatch_size = 32\n"),
     environment: { TRIBUTARY_SETTINGS: "epochs=2,learning_rate=0.1" },
-    flags: { settings: "epochs=3", strategy: "fedprox", "strategy-options": "mu=0.01,plain=true" },
+    flags: { settings: "epochs=3", strategy: "fedprox", "strategy-options": "mu=0.01" },
   });
   assert.deepEqual(config.training.settings, { epochs: 3, batch_size: 32, learning_rate: 0.1 });
-  assert.deepEqual(config.strategy, { name: "fedprox", options: { mu: 0.01, plain: true } });
+  assert.deepEqual(config.strategy, { name: "fedprox", options: { mu: 0.01 } });
 });
 
 Deno.test("readConfig reads lists and switches from text", () => {
@@ -199,6 +200,23 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     '--mqtt-hostname is "localhost", but must be an IP address of this machine, ' +
     "or 0.0.0.0 or :: for all of them",
   ]],
+  ["a strategy that does not exist", { flags: { strategy: "fedpox" } }, [
+    '--strategy is "fedpox", but must be one of fedavg, fedprox, fedavgm, fedadam, fedyogi, ' +
+    "fedadagrad, median, trimmed_mean; did you mean fedprox?",
+  ]],
+  [
+    "an option that the strategy does not have",
+    { flags: { strategy: "fedprox", "strategy-options": "nu=1" } },
+    ["--strategy-options: fedprox has no option nu; did you mean mu?"],
+  ],
+  ["an option of another strategy", toml("[strategy.options]\nmu = 1\n"), [
+    "strategy.options in federation.toml line 1: fedavg has no option mu; it takes none",
+  ]],
+  [
+    "an option of the strategy out of range",
+    { flags: { strategy: "fedprox", "strategy-options": "mu=-1" } },
+    ["mu in --strategy-options is -1, but must be a number of at least 0"],
+  ],
   ["a page that other machines reach", { flags: { "web-hostname": "0.0.0.0" } }, [
     '--web-hostname is "0.0.0.0", which other machines can reach, and wires have neither TLS ' +
     "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
@@ -206,6 +224,13 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
   ["a wire that other machines reach", toml('[quic]\nhostname = "::"\n'), [
     'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and wires ' +
     "have neither TLS nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+  ]],
+  ["an address that DDS cannot serve", { flags: { "dds-hostname": "::1" } }, [
+    '--dds-hostname is "::1", but must be an IPv4 address of this machine',
+  ]],
+  ["DDS on a network with its standard port", { flags: { "dds-hostname": "192.0.2.1" } }, [
+    '--dds-hostname is "192.0.2.1", which other machines can reach, and wires have neither TLS ' +
+    "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
   ]],
   ["two listeners on one port", { flags: { "grpc-port": "1883" } }, [
     "--grpc-port is 1883, which is also the port of mqtt; " +

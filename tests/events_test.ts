@@ -30,6 +30,7 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   modelSaved: { round: 2, sha256: "abcd", bytes: 4096, seconds: 0.1, path: "state/model" },
   modelConfirmed: { client: "edge-1", wire: "mqtt", sha256: "abcd" },
   vaultFailed: { reason: "the disk is full" },
+  serverFailed: { what: "judge", reason: "a bug" },
   wireUp: { wire: "mqtt", url: "mqtt://127.0.0.1:1883/default" },
   wireOff: { wire: "dds", reason: "libddsc was not found" },
   wireDown: { wire: "amqp", reason: "Worker failed" },

@@ -1,0 +1,49 @@
+/** How a command ends: its exit code, and the errors that choose it. */
+
+import { ConfigError } from "../config/config_error.ts";
+import { ListenError } from "../contract/protocol_server.ts";
+import type { Output } from "./io.ts";
+import { paint } from "./paint.ts";
+
+/** Documented in the program's help. */
+export const exit = { ok: 0, failed: 1, usage: 2 } as const;
+
+export type ExitCode = (typeof exit)[keyof typeof exit];
+
+/** Something the operator must change, in one sentence; nothing was started. Exit code 2. */
+export class OperatorError extends Error {
+  override readonly name = "OperatorError";
+}
+
+/** What the command was to do did not come about, in one sentence. Exit code 1. */
+export class Failure extends Error {
+  override readonly name = "Failure";
+}
+
+/** The help or the version was written, which is all there was to do. Exit code 0. */
+export class Answered extends Error {
+  override readonly name = "Answered";
+}
+
+/** Writes an error for people and chooses the exit code. Only our own bugs show a stack. */
+export function report(error: unknown, stderr: Output): ExitCode {
+  if (error instanceof Answered) return exit.ok;
+  const label = paint(stderr, "bad", "error:");
+  if (error instanceof ConfigError) {
+    for (const sentence of error.sentences) stderr.write(`${label} ${sentence}\n`);
+    return exit.usage;
+  }
+  if (error instanceof OperatorError || error instanceof ListenError) {
+    stderr.write(`${label} ${error.message}\n`);
+    return exit.usage;
+  }
+  if (error instanceof Failure) {
+    stderr.write(`${label} ${error.message}\n`);
+    return exit.failed;
+  }
+  const trace = error instanceof Error ? error.stack ?? error.message : String(error);
+  stderr.write(
+    `${label} this is a bug in Tributary; please report it with these lines\n${trace}\n`,
+  );
+  return exit.failed;
+}

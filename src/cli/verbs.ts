@@ -1,0 +1,26 @@
+/** The program's verbs. Each loads only when it is called. */
+
+import type { Verb } from "./program.ts";
+
+export const verbs: Readonly<Record<string, Verb>> = {
+  serve: {
+    summary: "train one model with clients on several wires at once",
+    load: () => import("./serve.ts"),
+  },
+  join: {
+    summary: "train for a running server, with data of one's own",
+    load: () => import("./join.ts"),
+  },
+  status: {
+    summary: "show how far a running server is",
+    load: () => import("./status.ts"),
+  },
+  demo: {
+    summary: "a server and a client on each wire, on this machine, with real data",
+    load: () => import("./demo.ts"),
+  },
+  bench: {
+    summary: "measure how fast models cross each wire on this machine",
+    load: () => import("./bench.ts"),
+  },
+};
