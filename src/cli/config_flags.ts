@@ -5,6 +5,7 @@ import { type Config, fields, readConfig } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
 import type { Field } from "../config/fields.ts";
 import { printConfig } from "../config/print.ts";
+import type { Resolved } from "../config/resolve.ts";
 import type { TomlFile } from "../config/toml.ts";
 import type { Io } from "./io.ts";
 
@@ -61,7 +62,10 @@ function textOf(fallback: unknown): string {
  * when `--print-config` asked only to write it.
  * @throws {ConfigError} with a sentence for each thing to change.
  */
-export async function configOf(command: Command, io: Io): Promise<Config | undefined> {
+export async function configOf(
+  command: Command,
+  io: Io,
+): Promise<Resolved<Config> | undefined> {
   const { config: named, printConfig: print } = command.opts<
     { config?: string; printConfig?: boolean }
   >();
@@ -70,7 +74,7 @@ export async function configOf(command: Command, io: Io): Promise<Config | undef
     environment: io.environment,
     flags: flagsOf(command),
   });
-  if (!print) return resolved.config;
+  if (!print) return resolved;
   io.stdout.write(printConfig(resolved));
   return undefined;
 }

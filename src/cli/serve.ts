@@ -5,7 +5,7 @@ import { type Events, openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
 import { FederationServer } from "../server/federation_server.ts";
-import { availableWires } from "../server/available.ts";
+import { available } from "../server/available.ts";
 import { VaultError } from "../vault/vault.ts";
 import { makeCommand, parse } from "./command.ts";
 import { addConfigFlags, configOf } from "./config_flags.ts";
@@ -28,19 +28,26 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     ],
   }, io));
   await parse(command, args);
-  const config = await configOf(command, io);
-  if (config === undefined) return exit.ok;
+  const resolved = await configOf(command, io);
+  if (resolved === undefined) return exit.ok;
+  const { config, given } = resolved;
   using log = openLog({ ...config.log, output: io.stderr });
   const metrics = new Metrics();
-  return await serve(config, { io, events: openEvents(log, metrics), metrics });
+  const mandatory = given.has("protocols"); // wires asked for by name are not left out
+  return await serve(config, { io, events: openEvents(log, metrics), metrics, mandatory });
 }
 
 async function serve(
   config: Config,
-  { io, events, metrics }: { io: Io; events: Events; metrics: Metrics },
+  { io, events, metrics, mandatory }: {
+    io: Io;
+    events: Events;
+    metrics: Metrics;
+    mandatory: boolean;
+  },
 ): Promise<ExitCode> {
-  const { wires, missing } = await availableWires(config);
-  await using server = await openServer({ ...config, protocols: wires }, events, metrics, missing);
+  const { missing, config: possible } = available(config, { mandatory });
+  await using server = await openServer(possible, events, metrics, missing);
   io.stdout.write(invitation(server, config, io));
   const stopped = Promise.withResolvers<"stopped">();
   const onStop = () => stopped.resolve("stopped");

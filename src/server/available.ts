@@ -2,30 +2,30 @@
 
 import type { Config } from "../config.ts";
 import { ListenError } from "../contract/protocol_server.ts";
-import { findLibrary } from "../protocols/dds/library.ts";
-import type { ProtocolName } from "../protocols/mod.ts";
+import { findLibrary, LIBRARY_ADVICE } from "../protocols/dds/library.ts";
 
 export interface Available {
-  readonly wires: ProtocolName[];
+  /** As configured, with the wires that can run and the library that DDS stands on. */
+  readonly config: Config;
   /** By wire: one sentence that says why it is left out. */
   readonly missing: Readonly<Record<string, string>>;
 }
 
-const NO_LIBRARY = "DDS needs libddsc, and there is none: run `deno task setup`, install Debian's " +
-  "libddsc0debian or name one with --dds-library";
-
 /**
- * A wire that lacks what it stands on is left out, unless it was asked for by name.
- * @throws {ListenError} when a wire that was asked for cannot run.
+ * A wire that lacks what it stands on is left out, unless it is `mandatory`.
+ * @throws {ListenError} when a mandatory wire cannot run.
  */
-export function availableWires(
+export function available(
   config: Config,
   { mandatory = false }: { mandatory?: boolean } = {},
 ): Available {
-  const library = config.dds.library;
-  if (!config.protocols.includes("dds") || findLibrary(library || undefined) !== undefined) {
-    return { wires: [...config.protocols], missing: {} };
+  if (!config.protocols.includes("dds")) return { config, missing: {} };
+  const library = findLibrary(config.dds.library);
+  if (library !== undefined) {
+    return { config: { ...config, dds: { ...config.dds, library } }, missing: {} };
   }
-  if (mandatory) throw new ListenError(NO_LIBRARY);
-  return { wires: config.protocols.filter((wire) => wire !== "dds"), missing: { dds: NO_LIBRARY } };
+  const reason = `DDS needs libddsc: ${LIBRARY_ADVICE}`;
+  if (mandatory) throw new ListenError(reason);
+  const protocols = config.protocols.filter((wire) => wire !== "dds");
+  return { config: { ...config, protocols }, missing: { dds: reason } };
 }

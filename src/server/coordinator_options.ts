@@ -3,7 +3,6 @@
 import type { Evaluator } from "../client/evaluator.ts";
 import type { Topology } from "../client/trainer.ts";
 import type { Config } from "../config.ts";
-import { ConfigError } from "../config/config_error.ts";
 import type { Clock } from "../coordinator/clock.ts";
 import type { CoordinatorOptions } from "../coordinator/options.ts";
 import type { StoppingRules } from "../coordinator/stopping.ts";
@@ -65,20 +64,14 @@ export function coordinatorOptions(parts: CoordinatorParts): CoordinatorOptions 
 /** A strategy of the coordinator's own, for what it tells trainers; the vault's does the maths. */
 function strategyOf({ strategy: { name, options } }: Config): Strategy {
   const entry: StrategyEntry = STRATEGIES[name];
-  const parsed = entry.options.safeParse(options);
-  if (parsed.success) return entry.create(options);
-  const issues = parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
-  throw new ConfigError([`--strategy-options do not fit ${name}: ${issues.join("; ")}`]);
+  return entry.create(options);
 }
 
 function stoppingOf(training: Config["training"]): StoppingRules {
-  const { targetAccuracy, plateauRounds, plateauMinDelta } = training;
+  const { metric, target, plateauRounds: rounds, plateauMinDelta: minDelta } = training;
   return {
-    ...(targetAccuracy === undefined
-      ? {}
-      : { target: { metric: "accuracy", value: targetAccuracy } }),
-    ...(plateauRounds === undefined
-      ? {}
-      : { plateau: { rounds: plateauRounds, minDelta: plateauMinDelta } }),
+    metric,
+    ...(target === undefined ? {} : { target }),
+    ...(rounds === undefined ? {} : { plateau: { rounds, minDelta } }),
   };
 }

@@ -68,7 +68,7 @@ export class FederationServer implements AsyncDisposable {
       stateDirectory: config.state,
       name: config.name,
       strategy: { name: config.strategy.name, options: config.strategy.options },
-      keepModels: 10,
+      keepModels: config.keepModels,
       initialModel: bytes.buffer,
     });
     stack.use(vault);

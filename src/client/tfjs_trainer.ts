@@ -1,0 +1,82 @@
+/** Trains with TensorFlow.js in a Worker of its own, so that the client's heartbeats go on. */
+
+import type {
+  EvaluateResult,
+  Topology,
+  Trainer,
+  TrainOptions,
+  TrainResult,
+  TrainTask,
+} from "./trainer.ts";
+import type { Samples } from "./trainer_calls.ts";
+import { TrainerLink } from "./trainer_link.ts";
+
+export class TfjsTrainer implements Trainer {
+  readonly #link: TrainerLink;
+  readonly samples: number;
+  /** Samples of each class. */
+  readonly classCounts: readonly number[];
+
+  private constructor(link: TrainerLink, { samples, classCounts }: Samples) {
+    this.#link = link;
+    this.samples = samples;
+    this.classCounts = classCounts;
+  }
+
+  /**
+   * Starts the Worker, which loads the samples.
+   *
+   * @param data Where the samples are, in the form of `--data` (see `parseSpec`).
+   * @throws DatasetError
+   */
+  static async open(data: string): Promise<TfjsTrainer> {
+    const link = new TrainerLink(data);
+    try {
+      return new TfjsTrainer(link, await link.open(data));
+    } catch (error) {
+      link[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** @throws TrainerError, or DatasetError when the samples do not fit the topology */
+  async prepare(topology: Topology): Promise<void> {
+    await this.#link.call({ kind: "prepare", topology });
+  }
+
+  async train(
+    model: Uint8Array,
+    task: TrainTask,
+    { signal, progress }: TrainOptions,
+  ): Promise<TrainResult> {
+    const { copy, stop } = outgoing(model);
+    return await this.#link.call(
+      { kind: "train", model: copy, task, stop },
+      { signal, progress, transfer: [copy.buffer] },
+    ) as TrainResult;
+  }
+
+  /** `task.settings` play no part. */
+  async evaluate(
+    model: Uint8Array,
+    _task: TrainTask,
+    { signal }: { signal: AbortSignal },
+  ): Promise<EvaluateResult> {
+    const { copy, stop } = outgoing(model);
+    return await this.#link.call(
+      { kind: "evaluate", model: copy, stop },
+      { signal, transfer: [copy.buffer] },
+    ) as EvaluateResult;
+  }
+
+  /** Ends the Worker, whatever it does. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#link[Symbol.dispose]();
+    return Promise.resolve();
+  }
+}
+
+/** The model stays the caller's: what crosses is a copy. */
+function outgoing(model: Uint8Array) {
+  return { copy: new Uint8Array(model), stop: new Int32Array(new SharedArrayBuffer(4)) };
+}
