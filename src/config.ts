@@ -13,16 +13,9 @@ import { resolve, type Resolved, whereSet } from "./config/resolve.ts";
 import { strategyMistakes } from "./config/strategy_options.ts";
 import { readToml, type TomlFile } from "./config/toml.ts";
 import { DEFAULT_PART_BYTES } from "./contract/codec.ts";
-import { options as amqp } from "./protocols/amqp/options.ts";
-import { options as dds } from "./protocols/dds/options.ts";
-import { options as grpc } from "./protocols/grpc/options.ts";
-import { options as mqtt } from "./protocols/mqtt/options.ts";
-import { options as quic } from "./protocols/quic/options.ts";
+import { PROTOCOLS, protocolSections } from "./protocols/mod.ts";
 import { STRATEGIES, type StrategyName } from "./strategies/mod.ts";
 import { options as web } from "./web/options.ts";
-
-/** The wires, in the order of tables; each has a section of its own. */
-const wireNames = ["mqtt", "amqp", "grpc", "quic", "dds"] as const;
 
 /** A week. setTimeout fires at once beyond 2^31 - 1 ms, about 25 days. */
 const LONGEST_TIME_MS = 7 * 24 * 3600 * 1000;
@@ -132,9 +125,9 @@ export const schema = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/).default("default")
     .meta({ takes: "1 to 64 characters of A-Z a-z 0-9 . _ -" })
     .describe("The federation's name, part of every address"),
-  protocols: z.array(z.enum(wireNames)).min(1)
-    .refine((names) => new Set(names).size === names.length).default([...wireNames])
-    .meta({ takes: `a list of different ones of ${wireNames.join(", ")}` })
+  protocols: z.array(z.enum(PROTOCOLS)).min(1)
+    .refine((names) => new Set(names).size === names.length).default([...PROTOCOLS])
+    .meta({ takes: `a list of different ones of ${PROTOCOLS.join(", ")}` })
     .describe("The wires to serve"),
   state: z.string().min(1).optional().meta({ takes: "a directory" })
     .describe("Where the run is kept, so that it survives the process; unset, nothing is"),
@@ -147,11 +140,7 @@ export const schema = z.strictObject({
   limits: limits.prefault({}),
   log: log.prefault({}),
   web: web.prefault({}),
-  mqtt: mqtt.prefault({}),
-  amqp: amqp.prefault({}),
-  grpc: grpc.prefault({}),
-  quic: quic.prefault({}),
-  dds: dds.prefault({}),
+  ...protocolSections,
 });
 
 export type Config = z.output<typeof schema>;

@@ -3,48 +3,35 @@
 import type { Stop } from "./round.ts";
 
 export interface StoppingRules {
-  /** Stop once a metric is at least (`accuracy`) or at most (`loss`) this. */
-  readonly target?: { readonly metric: "accuracy" | "loss"; readonly value: number };
+  /** The metric the rules look at. */
+  readonly metric: "accuracy" | "loss";
+  /** Stop once the metric is as good as this. */
+  readonly target?: number;
   /** Stop after so many rounds without an improvement of at least `minDelta`. */
-  readonly plateau?: {
-    readonly rounds: number;
-    /** Of the accuracy, or of the loss where no accuracy is known. */
-    readonly minDelta: number;
-  };
+  readonly plateau?: { readonly rounds: number; readonly minDelta: number };
 }
 
-/** @param evaluations Metrics of the global model, oldest first; rounds that have none left out. */
+/** @param evaluations Metrics of the global models, oldest first; rounds that have none left out. */
 export function stopReason(
-  rules: StoppingRules,
+  { metric, target, plateau }: StoppingRules,
   evaluations: readonly Readonly<Record<string, number>>[],
 ): Stop | undefined {
-  const { target, plateau } = rules;
-  if (target !== undefined) {
-    const newest = evaluations.at(-1)?.[target.metric];
-    if (newest !== undefined && gain(target.metric, newest, target.value) >= 0) {
-      const sentence = `${target.metric} ${newest} reached the target ${target.value}`;
-      return { code: "target", sentence };
-    }
+  const values = evaluations.map((each) => each[metric]).filter((value) => value !== undefined);
+  const newest = values.at(-1);
+  if (newest === undefined) return undefined;
+  const gain = (value: number, than: number) => metric === "accuracy" ? value - than : than - value;
+  if (target !== undefined && gain(newest, target) >= 0) {
+    return { code: "target", sentence: `${metric} ${newest} reached the target ${target}` };
   }
-  if (plateau !== undefined) {
-    const metric = evaluations.some((each) => each.accuracy !== undefined) ? "accuracy" : "loss";
-    const values = evaluations.map((each) => each[metric])
-      .filter((value) => value !== undefined);
-    if (values.length > plateau.rounds) {
-      const before = values.slice(0, -plateau.rounds);
-      const since = values.slice(-plateau.rounds);
-      const best = before.reduce((a, b) => gain(metric, a, b) >= 0 ? a : b);
-      if (since.every((value) => gain(metric, value, best) < plateau.minDelta)) {
-        const sentence = `${metric} has not improved by ${plateau.minDelta} in ` +
-          `${plateau.rounds} rounds`;
-        return { code: "plateau", sentence };
-      }
+  if (plateau !== undefined && values.length > plateau.rounds) {
+    const before = values.slice(0, -plateau.rounds);
+    const best = before.reduce((left, right) => gain(left, right) >= 0 ? left : right);
+    const since = values.slice(-plateau.rounds);
+    if (since.every((value) => gain(value, best) < plateau.minDelta)) {
+      const sentence = `${metric} has not improved by ${plateau.minDelta} in ` +
+        `${plateau.rounds} rounds`;
+      return { code: "plateau", sentence };
     }
   }
   return undefined;
-}
-
-/** By how much `value` is better than `than`. */
-function gain(metric: "accuracy" | "loss", value: number, than: number): number {
-  return metric === "accuracy" ? value - than : than - value;
 }

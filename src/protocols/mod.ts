@@ -10,13 +10,13 @@ import * as quic from "./quic/options.ts";
 export const PROTOCOLS = ["mqtt", "amqp", "grpc", "quic", "dds"] as const;
 export type ProtocolName = (typeof PROTOCOLS)[number];
 
-/** Every protocol's part of the configuration. */
-export const protocolOptions = {
-  mqtt: mqtt.options,
-  amqp: amqp.options,
-  grpc: grpc.options,
-  quic: quic.options,
-  dds: dds.options,
+/** Every protocol's section of the configuration. */
+export const protocolSections = {
+  mqtt: mqtt.options.prefault({}),
+  amqp: amqp.options.prefault({}),
+  grpc: grpc.options.prefault({}),
+  quic: quic.options.prefault({}),
+  dds: dds.options.prefault({}),
 };
 
 export interface ProtocolOptions {

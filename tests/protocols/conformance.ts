@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import {
   DEFAULT_PART_BYTES,
-  largestMessageBytes,
+  type largestMessageBytes,
   serverMessage,
 } from "../../src/contract/codec.ts";
 import { type ServerMessage, Verdict } from "../../src/contract/federation_pb.ts";

@@ -105,7 +105,7 @@ export class Federation implements AsyncDisposable {
         },
         roundTimeoutMs: ROUND_TIMEOUT_MS,
         graceMs: GRACE_MS,
-        stopping: {},
+        stopping: { metric: "accuracy" },
         evaluation: { fraction: spec.evaluateFraction ?? 0, timeoutMs: 60_000 },
         finishTimeoutMs: 60_000,
         settings: () => ({ epochs: 1 }),

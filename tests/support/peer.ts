@@ -2,10 +2,10 @@
 
 import { clientMessage } from "../../src/contract/codec.ts";
 import type { Connection, Dial } from "../../src/contract/connection.ts";
-import {
-  type ClientMessage,
-  type Receipt,
-  type ServerMessage,
+import type {
+  ClientMessage,
+  Receipt,
+  ServerMessage,
 } from "../../src/contract/federation_pb.ts";
 import { Awaitable } from "./awaitable.ts";
 

@@ -1,7 +1,7 @@
 /** The conformance suite on MQTT 5 and MQTT 3.1.1, in process and in the product's own Worker. */
 
 import { dial } from "../../../src/protocols/mqtt/client.ts";
-import { options, type Options, permissions } from "../../../src/protocols/mqtt/options.ts";
+import { type Options, options, permissions } from "../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
 import { conformance, type Subject } from "../conformance.ts";
 
@@ -24,3 +24,9 @@ const subject: Subject<Options> = {
 };
 
 conformance(subject);
+
+conformance({
+  ...subject,
+  wire: "mqtt@3.1.1",
+  dial: (url, given) => dial(new URL(`${url.href}?v=4`), given),
+});

@@ -17,6 +17,6 @@ export const HELLO = encodeClientMessage(clientMessage({
 }));
 
 if (import.meta.main) { // for clients that are no TypeScript
-  if (Deno.args[0] === "--hex") console.log(HELLO.toHex());
-  else await Deno.stdout.write(HELLO);
+  const hex = Deno.args[0] === "--hex";
+  await Deno.stdout.write(hex ? new TextEncoder().encode(HELLO.toHex()) : HELLO);
 }

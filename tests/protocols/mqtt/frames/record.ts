@@ -41,4 +41,3 @@ await Promise.all([
 ]);
 listener.close();
 await Deno.writeTextFile(new URL(file, import.meta.url), recorded.join("\n") + "\n");
-console.error(`${file}: ${recorded.length} reads`);

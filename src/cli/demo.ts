@@ -1,0 +1,253 @@
+/** `tributary demo`: a server and a client on each wire, on this machine, with real data. */
+
+import { join } from "node:path";
+import { type Config, readConfig } from "../config.ts";
+import { type DemoResult, type DemoRound, runDemo } from "../demo/demo.ts";
+import { openEvents } from "../events.ts";
+import { openLog } from "../log.ts";
+import { Metrics } from "../metrics.ts";
+import { fetchLibrary } from "../protocols/dds/fetch_library.ts";
+import { findLibrary } from "../protocols/dds/library.ts";
+import { PROTOCOLS } from "../protocols/mod.ts";
+import { available } from "../server/available.ts";
+import { makeCommand, parse } from "./command.ts";
+import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import type { Io } from "./io.ts";
+import { paint } from "./paint.ts";
+import { ProgressBar } from "./progress.ts";
+import { bytesText } from "./quantities.ts";
+import { table } from "./table.ts";
+
+const PARTITION = { alpha: 0.5, seed: 1 };
+
+interface DemoFlags {
+  readonly protocols?: string;
+  readonly rounds: string;
+  readonly out: string;
+  readonly format: string;
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const command = makeCommand({
+    name: "tributary demo",
+    description:
+      "Trains a digit classifier on MNIST: the server and a client on each wire, all on this machine.",
+    examples: [
+      ["tributary demo", "every wire that this machine can serve"],
+      ["tributary demo --protocols mqtt,dds --rounds 10", "these two wires, both or none"],
+      ["tributary demo --format json", "the last line of stdout is one JSON object"],
+    ],
+  }, io)
+    .option("--protocols <a,b,...>", "the wires; each is then mandatory (default: all there are)")
+    .option("--rounds <n>", "rounds to train", "5")
+    .option("--out <dir>", "where models are saved; emptied of an earlier demo", "tributary-demo")
+    .option("--format <text|json>", "how the result is written", "text");
+  await parse(command, args);
+  const flags = command.opts<DemoFlags>();
+  if (flags.format !== "text" && flags.format !== "json") {
+    throw new OperatorError(
+      `--format is ${JSON.stringify(flags.format)}, but must be text or json`,
+    );
+  }
+  const mandatory = flags.protocols !== undefined;
+  const wanted = demoConfig(flags);
+  if (wanted.protocols.includes("dds")) await setUpDds(io);
+  const { config, missing } = available(wanted, { mandatory });
+  await emptyDirectory(flags.out);
+  const show = new Show(io, config.training.rounds);
+  using log = openLog({ level: "warning", format: "text", output: io.stderr });
+  using _ = show;
+  const metrics = new Metrics();
+  let result: DemoResult;
+  try {
+    result = await runDemo({
+      config,
+      events: openEvents(log, metrics),
+      metrics,
+      missing,
+      directory: flags.out,
+      partition: PARTITION,
+      signal: io.signal,
+      watch: show,
+    });
+  } catch (error) {
+    if (io.signal.aborted) throw new Failure("the demo was stopped", { cause: error });
+    throw error;
+  }
+  show[Symbol.dispose]();
+  const mistakes = mistakesOf(result, config);
+  io.stdout.write(
+    flags.format === "json"
+      ? JSON.stringify(report(result, missing)) + "\n"
+      : summary(result, missing, io),
+  );
+  if (mistakes.length > 0) throw new Failure(mistakes.join("; "));
+  return exit.ok;
+}
+
+/** Defaults, any free ports, and the digits. */
+function demoConfig({ protocols = PROTOCOLS.join(","), rounds, out }: DemoFlags): Config {
+  const clients = protocols.split(",").length;
+  const ports = Object.fromEntries(PROTOCOLS.map((wire) => [`${wire}-port`, "0"]));
+  const { config } = readConfig({
+    flags: {
+      protocols,
+      rounds,
+      state: out,
+      "min-clients": String(clients),
+      "test-data": "mnist:test",
+      "web-port": "0",
+      ...ports,
+    },
+  });
+  return config;
+}
+
+/** Set-up's only step that a package manager of Deno's does not do. */
+async function setUpDds(io: Io): Promise<void> {
+  if (findLibrary() !== undefined) return;
+  io.stderr.write("fetching libddsc with pip, once\n");
+  try {
+    await fetchLibrary();
+  } catch (error) {
+    io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
+
+/** What an earlier demo left in its directory; nothing else is touched. */
+async function emptyDirectory(path: string): Promise<void> {
+  let isDemo = false;
+  let isEmpty = true;
+  try {
+    for await (const { name } of Deno.readDir(path)) {
+      isEmpty = false;
+      isDemo ||= name === "ledger.sqlite";
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  if (!isEmpty && !isDemo) {
+    throw new OperatorError(
+      `--out names ${path}, which holds other things; name another directory`,
+    );
+  }
+  if (isDemo) await Deno.remove(path, { recursive: true });
+  await Deno.mkdir(path, { recursive: true });
+}
+
+/** Rows as they come, and a bar below them. */
+class Show implements Disposable {
+  readonly #io: Io;
+  readonly #bar: ProgressBar;
+  readonly #begunMs = performance.now();
+  #done = 0;
+
+  constructor(io: Io, rounds: number) {
+    this.#io = io;
+    this.#bar = new ProgressBar(io.stderr, { label: "starting", total: rounds });
+  }
+
+  shared(samplesByClass: ReadonlyMap<string, readonly number[]>): void {
+    const classes = Math.max(0, ...[...samplesByClass.values()].map((counts) => counts.length));
+    const columns = Array.from({ length: classes }, (_, digit) => ({
+      title: String(digit),
+      align: "right" as const,
+      text: ([, counts]: [string, readonly number[]]) => String(counts[digit] ?? 0),
+    }));
+    this.#io.stdout.write(
+      `MNIST shared by label, Dirichlet ${PARTITION.alpha}, seed ${PARTITION.seed}; samples by digit\n` +
+        table([...samplesByClass], [
+          { title: "client", text: ([wire]) => wire },
+          ...columns,
+          {
+            title: "all",
+            align: "right",
+            text: ([, counts]) => String(counts.reduce((sum, count) => sum + count, 0)),
+          },
+        ], this.#io.stdout) + "\n",
+    );
+  }
+
+  roundStarted(round: number): void {
+    this.#bar.update(this.#done, `training round ${round}`);
+  }
+
+  roundDone(round: DemoRound): void {
+    this.#done = round.round;
+    const { clients, selected, loss, accuracy, seconds, bytes } = round;
+    const up = Object.entries(bytes).map(([wire, { up, down }]) =>
+      `${wire} ${bytesText(up)} up ${bytesText(down)} down`
+    );
+    this.#io.stdout.write(
+      `round ${round.round}  clients ${clients}/${selected}  loss ${loss.toFixed(4)}  ` +
+        `accuracy ${paint(this.#io.stdout, "good", accuracy.toFixed(4))}  ` +
+        `${seconds.toFixed(1)} s  ${paint(this.#io.stdout, "faint", up.join(", "))}\n`,
+    );
+    const total = (performance.now() - this.#begunMs) / 1000;
+    this.#bar.update(this.#done, `${this.#done} rounds in ${total.toFixed(0)} s`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar[Symbol.dispose]();
+  }
+}
+
+/** What must hold, and does not. */
+function mistakesOf(result: DemoResult, config: Config): string[] {
+  const { outcome, clientSha256, exitCodes, modelSha256 } = result;
+  const mistakes: string[] = [];
+  if (outcome.rounds < config.training.rounds) {
+    mistakes.push(`only ${outcome.rounds} of ${config.training.rounds} rounds were trained`);
+  }
+  if (modelSha256 !== outcome.sha256) mistakes.push("the saved model is not the final one");
+  for (const wire of config.protocols) {
+    const sha256 = clientSha256.get(wire);
+    if (exitCodes.get(wire) !== 0) {
+      mistakes.push(`the ${wire} client ended with code ${exitCodes.get(wire)}`);
+    } else if (sha256 !== outcome.sha256) mistakes.push(`the ${wire} client holds another model`);
+  }
+  return mistakes;
+}
+
+function report(result: DemoResult, missing: Readonly<Record<string, string>>) {
+  const { outcome, rounds, clientSha256, seconds, traffic } = result;
+  return {
+    rounds: outcome.rounds,
+    clients: Object.fromEntries([...clientSha256.keys()].map((wire) => [wire, 1])),
+    test_accuracy: rounds.at(-1)?.accuracy ?? 0,
+    model_sha256: outcome.sha256,
+    client_sha256: Object.fromEntries(clientSha256),
+    seconds: Number(seconds.toFixed(1)),
+    bytes: traffic,
+    missing,
+  };
+}
+
+function summary(
+  { outcome, rounds, clientSha256, modelPath, seconds }: DemoResult,
+  missing: Readonly<Record<string, string>>,
+  io: Io,
+): string {
+  const accuracy = (rounds.at(-1)?.accuracy ?? 0).toFixed(4);
+  const models = table(
+    [
+      ["server", modelPath, outcome.sha256],
+      ...[...clientSha256].map((
+        [wire, sha256],
+      ) => [wire, join(modelPath, "..", `${wire}.safetensors`), sha256]),
+    ],
+    [
+      { title: "holder", text: ([who = ""]) => who },
+      { title: "final model", text: ([, path = ""]) => path },
+      {
+        title: "sha256",
+        text: ([, , sha256 = ""]) => sha256,
+        look: ([, , sha256]) => sha256 === outcome.sha256 ? "good" : "bad",
+      },
+    ],
+    io.stdout,
+  );
+  const left = Object.entries(missing).map(([wire, reason]) => `without ${wire}: ${reason}\n`);
+  return `\n${models}\ntest accuracy ${paint(io.stdout, "strong", accuracy)} after ` +
+    `${outcome.rounds} rounds in ${seconds.toFixed(1)} s\n${left.join("")}`;
+}

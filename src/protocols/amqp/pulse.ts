@@ -1,0 +1,56 @@
+/** Drives a connection's heartbeats with a timer. */
+
+import { HEARTBEAT_FRAME } from "./frames.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import type { Outbox } from "./outbox.ts";
+
+export interface PulseOptions {
+  readonly intervalMs: number;
+  readonly outbox: Outbox;
+  /** Whether octets of the peer would be read now: where not, its silence is ours. */
+  readonly listens: () => boolean;
+  /** The peer has been silent for two intervals. */
+  readonly dead: () => void;
+}
+
+export class Pulse {
+  readonly #options: PulseOptions;
+  readonly #heartbeat: Heartbeat;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #writtenBytes = 0;
+
+  constructor(options: PulseOptions) {
+    this.#options = options;
+    this.#heartbeat = new Heartbeat(options.intervalMs, () => performance.now());
+    this.#timer = setInterval(() => this.#check(), this.#heartbeat.checkMs);
+  }
+
+  heard(): void {
+    this.#heartbeat.heard();
+  }
+
+  #check(): void {
+    const { outbox, listens, dead } = this.#options;
+    if (outbox.writtenBytes !== this.#writtenBytes) {
+      this.#writtenBytes = outbox.writtenBytes;
+      this.#heartbeat.sent();
+      // Its kernel takes octets, while we wait for that before we read on.
+      if (outbox.stalled) this.#heartbeat.heard();
+    }
+    if (!listens()) this.#heartbeat.heard();
+    switch (this.#heartbeat.check()) {
+      case "dead":
+        return dead();
+      case "beat":
+        // While anything waits to be written, that is the sign of life.
+        if (outbox.waitingBytes === 0) outbox.push(HEARTBEAT_FRAME);
+        return;
+      case "quiet":
+        return;
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

@@ -1,0 +1,11 @@
+/** The Worker in which the AMQP endpoint lives. */
+
+import { serveLink } from "../../contract/link.ts";
+import type { StartOptions } from "../../contract/server_options.ts";
+import type { Options } from "./options.ts";
+import { AmqpServer } from "./server.ts";
+
+serveLink((options) => {
+  const { server, own } = options as StartOptions<Options>;
+  return new AmqpServer(server, own);
+});

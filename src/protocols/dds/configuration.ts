@@ -1,0 +1,64 @@
+/** Cyclone DDS's configuration of one domain, as the XML of its "Configuration guide". */
+
+export interface DomainOptions {
+  /** The domain's number on the wire, 0 to 232. */
+  readonly number: number;
+  /** IPv4 address or name of the network interface; undefined lets Cyclone choose. */
+  readonly networkInterface: string | undefined;
+  /** Where the participant is to be found, and the port after it; undefined for one that finds others. */
+  readonly port: number | undefined;
+  /** `host:port` of the participants to look for; nobody else is looked for. */
+  readonly peers: readonly string[];
+  /** After so long a silence the others take this participant for dead. */
+  readonly leaseMs: number;
+  /** Larger samples are not put together. */
+  readonly maxSampleBytes: number;
+}
+
+/**
+ * Never reached: what waits for a full reader is bounded by its writers' unacknowledged bytes, for
+ * a sample is acknowledged when the reader has it (LateAckMode). At the default, 256, small samples
+ * would fill the queue, and then stop the thread that hears discovery and leases too.
+ */
+const DELIVERY_QUEUE_SAMPLES = 1_000_000;
+
+const IPV4 = /^\d+\.\d+\.\d+\.\d+$/;
+
+/** @param canExcludeLocalhost false for Cyclone 0.10, which does not know the attribute. */
+export function configuration(options: DomainOptions, canExcludeLocalhost: boolean): string {
+  const { number, networkInterface, port, peers, leaseMs, maxSampleBytes } = options;
+  const localhost = canExcludeLocalhost ? ' AddLocalhost="false"' : "";
+  return `<CycloneDDS><Domain Id="any"><General>` +
+    `<Interfaces>${interfaceElement(networkInterface)}</Interfaces>` +
+    `<AllowMulticast>false</AllowMulticast></General><Discovery>` +
+    `<ExternalDomainId>${number}</ExternalDomainId>` +
+    `<ParticipantIndex>${port === undefined ? "none" : 0}</ParticipantIndex>` +
+    `<MaxAutoParticipantIndex>0</MaxAutoParticipantIndex>` +
+    (port === undefined ? "" : portsElement(port)) +
+    `<Peers${localhost}>${peers.map(peerElement).join("")}</Peers>` +
+    `<LeaseDuration>${leaseMs}ms</LeaseDuration></Discovery><Internal>` +
+    `<LateAckMode>true</LateAckMode>` +
+    `<DeliveryQueueMaxSamples>${DELIVERY_QUEUE_SAMPLES}</DeliveryQueueMaxSamples>` +
+    `<MaxSampleSize>${maxSampleBytes}B</MaxSampleSize>` +
+    `</Internal></Domain></CycloneDDS>`;
+}
+
+function interfaceElement(networkInterface: string | undefined): string {
+  if (networkInterface === undefined) return `<NetworkInterface autodetermine="true"/>`;
+  const kind = IPV4.test(networkInterface) ? "address" : "name";
+  return `<NetworkInterface ${kind}="${escape(networkInterface)}" multicast="false"/>`;
+}
+
+function peerElement(peer: string): string {
+  return `<Peer Address="${escape(peer)}"/>`;
+}
+
+/** RTPS 2.5 §9.6.2.3 counts ports up from 7400 by domain and participant; here both count nothing. */
+function portsElement(port: number): string {
+  return `<Ports><Base>${port}</Base><DomainGain>0</DomainGain>` +
+    `<UnicastMetaOffset>0</UnicastMetaOffset><UnicastDataOffset>1</UnicastDataOffset></Ports>`;
+}
+
+function escape(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

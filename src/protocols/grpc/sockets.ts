@@ -1,0 +1,164 @@
+/** The TCP sockets under gRPC: who is let in, who is still there, and how many bytes have passed. */
+
+import { createServer, type Server, type Socket } from "node:net";
+import { ListenError } from "../../contract/protocol_server.ts";
+
+/** Silent for so many heartbeat intervals in a row: lost. */
+const SILENT_INTERVALS = 3;
+
+export interface SocketsOptions {
+  readonly maxSockets: number;
+  readonly heartbeatIntervalMs: number;
+  /** Speaks HTTP/2 on a new socket. */
+  serve(socket: Socket): void;
+  /** A peer was turned away, or did not speak HTTP/2. */
+  refused(remote: string, reason: string): void;
+}
+
+interface Peer {
+  readonly socket: Socket;
+  /** It called a method: it does speak gRPC. */
+  called: boolean;
+  heardBytes: number;
+  silentIntervals: number;
+  /** Why its socket is lost; undefined while it stands, and where the peer closed it. */
+  loss: string | undefined;
+}
+
+export class Sockets implements AsyncDisposable {
+  readonly #options: SocketsOptions;
+  readonly #listener: Server;
+  readonly #peers = new Map<string, Peer>();
+  readonly #lost = Promise.withResolvers<never>();
+  readonly #closed = Promise.withResolvers<void>();
+  #watch: ReturnType<typeof setInterval> | undefined;
+  #listening = false;
+  /** Of the sockets that are closed. */
+  #past = { up: 0, down: 0 };
+
+  constructor(options: SocketsOptions) {
+    this.#options = options;
+    this.#listener = createServer({ noDelay: true }, (socket) => this.#admit(socket));
+    this.#listener.once("close", this.#closed.resolve);
+    this.#lost.promise.catch(() => {}); // whoever needs it awaits it
+  }
+
+  /** Rejects when the listener is lost. */
+  get lost(): Promise<never> {
+    return this.#lost.promise;
+  }
+
+  get count(): number {
+    return this.#peers.size;
+  }
+
+  /** @throws {ListenError} when the operator must change something. */
+  async listen(hostname: string, port: number): Promise<{ address: string; port: number }> {
+    const bound = Promise.withResolvers<void>();
+    this.#listener.on("error", (error) => {
+      bound.reject(error);
+      this.#lost.reject(error);
+    });
+    this.#listener.listen(port, hostname, bound.resolve);
+    try {
+      await bound.promise;
+    } catch (error) {
+      throw new ListenError(sentence(error as NodeJS.ErrnoException, hostname, port));
+    }
+    this.#listening = true;
+    this.#watch = setInterval(() => this.#findSilent(), this.#options.heartbeatIntervalMs);
+    const address = this.#listener.address();
+    if (address === null || typeof address === "string") throw new Error("Not a TCP address");
+    return address;
+  }
+
+  called(remote: string): void {
+    const peer = this.#peers.get(remote);
+    if (peer !== undefined) peer.called = true;
+  }
+
+  peer(remote: string): { readonly loss: string | undefined } | undefined {
+    return this.#peers.get(remote);
+  }
+
+  /** Bytes since `listen`, as the sockets count them. */
+  traffic(): { up: number; down: number } {
+    const sum = { ...this.#past };
+    for (const { socket } of this.#peers.values()) {
+      sum.up += socket.bytesRead;
+      sum.down += socket.bytesWritten;
+    }
+    return sum;
+  }
+
+  /** Lets nobody in any more; the port is free at once. */
+  refuseMore(): void {
+    this.#listener.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#watch);
+    this.refuseMore();
+    for (const { socket } of this.#peers.values()) socket.destroy();
+    if (this.#listening) await this.#closed.promise;
+  }
+
+  #admit(socket: Socket): void {
+    const remote = `${socket.remoteAddress}:${socket.remotePort}`; // as grpc-js writes it
+    if (this.#peers.size >= this.#options.maxSockets) {
+      socket.destroy();
+      this.#options.refused(remote, `There are ${this.#peers.size} connections already`);
+      return;
+    }
+    const peer: Peer = {
+      socket,
+      called: false,
+      heardBytes: 0,
+      silentIntervals: 0,
+      loss: undefined,
+    };
+    this.#peers.set(remote, peer);
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      peer.loss = error.message;
+      if (error.code?.startsWith("ERR_HTTP2")) this.#options.refused(remote, error.message);
+    });
+    socket.once("close", (failed) => {
+      this.#peers.delete(remote);
+      this.#past.up += socket.bytesRead;
+      this.#past.down += socket.bytesWritten;
+      // HTTP/2 hung up first, on a peer that never got as far as a call.
+      const hungUp = socket.writableEnded && !socket.readableEnded;
+      if (!failed && hungUp && !peer.called && this.#listener.listening) {
+        this.#options.refused(remote, "It does not speak HTTP/2");
+      }
+    });
+    this.#options.serve(socket);
+  }
+
+  /** Any byte is life: half a message, a window update, the answer to a ping. */
+  #findSilent(): void {
+    for (const [remote, peer] of this.#peers) {
+      const { bytesRead } = peer.socket;
+      peer.silentIntervals = bytesRead === peer.heardBytes ? peer.silentIntervals + 1 : 0;
+      peer.heardBytes = bytesRead;
+      if (peer.silentIntervals < SILENT_INTERVALS) continue;
+      peer.loss = `Silent for ${SILENT_INTERVALS} heartbeat intervals`;
+      if (!peer.called) this.#options.refused(remote, peer.loss);
+      peer.socket.destroy();
+    }
+  }
+}
+
+function sentence(error: NodeJS.ErrnoException, hostname: string, port: number): string {
+  const what = `Cannot listen for gRPC on ${hostname}:${port}`;
+  switch (error.code) {
+    case "EADDRINUSE":
+      return `${what}: the address is in use; stop the other program or set --grpc-port`;
+    case "EACCES":
+      return `${what}: this user may not use the port; set --grpc-port to 1024 or more`;
+    default:
+      // An address of another machine is EINVAL on Deno, EADDRNOTAVAIL on Node.
+      return `${what}: this machine does not offer the address (${error.code ?? error.message}); ` +
+        "set --grpc-hostname";
+  }
+}

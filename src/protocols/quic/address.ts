@@ -1,0 +1,65 @@
+/** `quic://host:port/federation?hash=…`: what a client must know to reach and to trust a server. */
+
+import { isIP } from "node:net";
+
+const HASH_BYTES = 32;
+
+export interface QuicAddress {
+  readonly hostname: string;
+  readonly port: number;
+  readonly federation: string;
+  /** SHA-256 of the server's certificate. Without it the certificate must come from a known authority. */
+  readonly hash: Uint8Array<ArrayBuffer> | undefined;
+}
+
+export function urlOf({ hostname, port, federation, hash }: QuicAddress): string {
+  const query = hash === undefined
+    ? ""
+    : `?hash=${hash.toBase64({ alphabet: "base64url", omitPadding: true })}`;
+  return `quic://${authority(hostname, port)}/${encodeURIComponent(federation)}${query}`;
+}
+
+/** @throws {TypeError} when the URL is no address of this wire; its message says what to change. */
+export function addressOf(url: URL): QuicAddress {
+  if (url.protocol !== "quic:") {
+    throw new TypeError(`Cannot dial ${url}: a QUIC address begins with quic://`);
+  }
+  if (url.hostname === "" || url.port === "") {
+    throw new TypeError(`Cannot dial ${url}: write quic://host:port/federation`);
+  }
+  const federation = decoded(url.pathname.slice(1));
+  if (federation === undefined || federation === "") {
+    throw new TypeError(`Cannot dial ${url}: name the federation, as in quic://host:port/default`);
+  }
+  return {
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: Number(url.port),
+    federation,
+    hash: hashOf(url),
+  };
+}
+
+/** Undefined where percent-encoding is broken. */
+export function decoded(path: string): string | undefined {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return undefined;
+  }
+}
+
+export function authority(hostname: string, port: number): string {
+  return isIP(hostname) === 6 ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function hashOf(url: URL): Uint8Array<ArrayBuffer> | undefined {
+  const text = url.searchParams.get("hash");
+  if (text === null) return undefined;
+  try {
+    const hash = Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    if (hash.length === HASH_BYTES) return hash;
+  } catch {
+    // Said below.
+  }
+  throw new TypeError(`Cannot dial ${url}: hash= is the server's certificate hash, copied whole`);
+}

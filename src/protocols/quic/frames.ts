@@ -1,0 +1,120 @@
+/** Length-delimited messages on one QUIC stream. Streams end by FIN, messages by their length. */
+
+import { LENGTH_BYTES, lengthPrefix, readLength, readVarint, varintBytes } from "./wire.ts";
+
+/** Bytes so far, both ways, seen from the server. */
+export interface Meter {
+  up: number;
+  down: number;
+}
+
+/** What came next on a stream. Reading never throws: how a stream ends is an outcome as well. */
+export type Frame =
+  | { readonly kind: "message"; readonly bytes: Uint8Array<ArrayBuffer> }
+  /** FIN between two messages. */
+  | { readonly kind: "end" }
+  /** FIN inside a message. */
+  | { readonly kind: "cut" }
+  /** The peer reset the stream. */
+  | { readonly kind: "reset" }
+  /** The connection is over. */
+  | { readonly kind: "lost" }
+  | { readonly kind: "oversized"; readonly lengthBytes: number };
+
+/** How the next bytes of a stream could not be had. */
+type Ending = Extract<Frame, { kind: "end" | "cut" | "reset" | "lost" }>;
+
+export interface FrameLimits {
+  readonly maxBytes: number;
+  /** Waited for between a message's length and its bytes: nothing is allocated before. */
+  readonly admit?: (lengthBytes: number) => Promise<void>;
+}
+
+const DRAIN_BYTES = 4096;
+
+/** Reads a stream message by message, each into a buffer of its own. */
+export class FrameReader {
+  readonly #reader: ReadableStreamBYOBReader;
+  readonly #count: (bytes: number) => void;
+
+  constructor(stream: ReadableStream<Uint8Array>, count: (bytes: number) => void = () => {}) {
+    this.#reader = stream.getReader({ mode: "byob" });
+    this.#count = count;
+  }
+
+  async next({ maxBytes, admit }: FrameLimits): Promise<Frame> {
+    const prefix = await this.#read(LENGTH_BYTES);
+    if (!(prefix instanceof Uint8Array)) return prefix;
+    const lengthBytes = readLength(prefix);
+    if (lengthBytes > maxBytes) return { kind: "oversized", lengthBytes };
+    await admit?.(lengthBytes);
+    const bytes = await this.#read(lengthBytes);
+    if (bytes instanceof Uint8Array) return { kind: "message", bytes };
+    return bytes.kind === "end" ? { kind: "cut" } : bytes;
+  }
+
+  /** A variable-length integer, as WebTransport puts before a stream's own bytes. */
+  async varint(): Promise<bigint | undefined> {
+    const first = await this.#read(1);
+    if (!(first instanceof Uint8Array)) return undefined;
+    const rest = await this.#read(varintBytes(first[0] ?? 0) - 1);
+    if (!(rest instanceof Uint8Array)) return undefined;
+    return readVarint(new Uint8Array([...first, ...rest]));
+  }
+
+  /** Reads on without keeping anything, until the stream ends. */
+  async drain(): Promise<void> {
+    try {
+      for (;;) {
+        const { value, done } = await this.#reader.read(new Uint8Array(DRAIN_BYTES));
+        this.#count(value?.length ?? 0);
+        if (done) return;
+      }
+    } catch {
+      // Reset or lost: over as well.
+    }
+  }
+
+  /** Asks the peer to send no more (STOP_SENDING). */
+  async stop(): Promise<void> {
+    await this.#reader.cancel().catch(() => {}); // the connection is over anyway
+  }
+
+  /** Exactly `length` bytes. */
+  async #read(length: number): Promise<Uint8Array<ArrayBuffer> | Ending> {
+    if (length === 0) return new Uint8Array(0);
+    try {
+      const { value } = await this.#reader.read(new Uint8Array(length), { min: length });
+      this.#count(value?.length ?? 0);
+      if (value?.length === length) return value;
+      return { kind: value === undefined || value.length === 0 ? "end" : "cut" };
+    } catch (error) {
+      return { kind: isStreamError(error) ? "reset" : "lost" };
+    }
+  }
+}
+
+/** The peer ended this one stream (RESET_STREAM, STOP_SENDING); the connection goes on. */
+export function isStreamError(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset;
+}
+
+/** Up to here, copying a message behind its length is cheaper than a second write. */
+const SMALL_BYTES = 8 * 1024;
+
+/** Writes one message; resolves once flow control has taken all of it. */
+export async function writeFrame(
+  writer: WritableStreamDefaultWriter<Uint8Array>,
+  message: Uint8Array,
+): Promise<number> {
+  const prefix = lengthPrefix(message.length);
+  if (message.length <= SMALL_BYTES) {
+    const frame = new Uint8Array(prefix.length + message.length);
+    frame.set(prefix);
+    frame.set(message, prefix.length);
+    await writer.write(frame);
+  } else {
+    await Promise.all([writer.write(prefix), writer.write(message)]);
+  }
+  return prefix.length + message.length;
+}

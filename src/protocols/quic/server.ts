@@ -1,0 +1,183 @@
+/** Tributary over QUIC (RFC 9000): raw connections and WebTransport sessions on one UDP port. */
+
+import type { ServerMessage } from "../../contract/federation_pb.ts";
+import {
+  type Address,
+  ListenError,
+  type ProtocolServer,
+  type Route,
+  type SendOutcome,
+  type Traffic,
+  type Upcalls,
+} from "../../contract/protocol_server.ts";
+import type { ServerOptions } from "../../contract/server_options.ts";
+import { authority, urlOf } from "./address.ts";
+import { type Identity, identityOf } from "./certificate.ts";
+import { type Hall, serveConnection } from "./connection.ts";
+import type { Options } from "./options.ts";
+import { freed } from "./port.ts";
+import type { ClientRoute } from "./route.ts";
+import { CLOSE_NO_ERROR, HTTP3_ALPN, RAW_ALPN } from "./wire.ts";
+
+/** Shorter idle timeouts lose live clients on a busy machine. */
+const LEAST_IDLE_MS = 10_000;
+/** Peers' own idle timeouts are 30 s and more. */
+const MOST_KEEP_ALIVE_MS = 7500;
+
+export class QuicServer implements ProtocolServer {
+  readonly #server: ServerOptions;
+  readonly #own: Options;
+  readonly #routes = new Map<number, ClientRoute>();
+  readonly #meter = { up: 0, down: 0 };
+  readonly #closed = Promise.withResolvers<void>();
+  /** Connections at any stage, and routes that take their leave. */
+  readonly #serving = new Set<Promise<void>>();
+  #hall: Hall | undefined;
+  #endpoint: Deno.QuicEndpoint | undefined;
+  #nextId = 1;
+  #disposing: Promise<void> | undefined;
+
+  constructor(server: ServerOptions, own: Options) {
+    this.#server = server;
+    this.#own = own;
+    this.#closed.promise.catch(() => {}); // nobody may need it
+  }
+
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  async listen(upcalls: Upcalls): Promise<readonly Address[]> {
+    const identity = await this.#identity();
+    const endpoint = this.#bind();
+    const hall: Hall = {
+      server: this.#server,
+      own: this.#own,
+      upcalls,
+      meter: this.#meter,
+      routes: this.#routes,
+      connections: 0,
+      closing: false,
+      newRoute: () => ({ wire: this.#server.wire, id: this.#nextId++ }),
+    };
+    this.#hall = hall;
+    this.#track(this.#accept(this.#listen(endpoint, identity), hall));
+    const { federation, wire } = this.#server;
+    const { hostname } = this.#own;
+    const { port } = endpoint.addr;
+    return [{ wire, url: urlOf({ hostname, port, federation, hash: identity.hash }) }];
+  }
+
+  async send(
+    route: Route,
+    message: ServerMessage,
+    { signal }: { signal: AbortSignal },
+  ): Promise<SendOutcome> {
+    if (signal.aborted) return "stalled";
+    return await this.#routes.get(route.id)?.send(message, signal) ?? "gone";
+  }
+
+  drop(route: Route, reason: string): void {
+    const client = this.#routes.get(route.id);
+    if (client !== undefined) this.#track(client.leave(CLOSE_NO_ERROR, reason));
+  }
+
+  traffic(): Promise<Traffic> {
+    return Promise.resolve({ ...this.#meter, connections: this.#routes.size });
+  }
+
+  async #identity(): Promise<Identity> {
+    try {
+      return await identityOf(this.#own);
+    } catch (error) {
+      throw new ListenError(`Cannot use the QUIC certificate: ${sentence(error)}`);
+    }
+  }
+
+  #bind(): Deno.QuicEndpoint {
+    const { hostname, port } = this.#own;
+    try {
+      return this.#endpoint = new Deno.QuicEndpoint({ hostname, port });
+    } catch (error) {
+      throw new ListenError(
+        `Cannot listen for QUIC on ${authority(hostname, port)}: ${bindAdvice(error)}`,
+      );
+    }
+  }
+
+  #listen(endpoint: Deno.QuicEndpoint, { certificate, key }: Identity): Deno.QuicListener {
+    const idleMs = Math.max(3 * this.#server.heartbeatIntervalMs, LEAST_IDLE_MS);
+    try {
+      return endpoint.listen({
+        cert: certificate,
+        key,
+        alpnProtocols: [RAW_ALPN, HTTP3_ALPN],
+        maxIdleTimeout: idleMs,
+        // The answer to a keep-alive is life: a client may train for minutes and say nothing else.
+        keepAliveInterval: Math.min(Math.floor(idleMs / 4), MOST_KEEP_ALIVE_MS),
+        maxConcurrentBidirectionalStreams: this.#own.maxStreams,
+        maxConcurrentUnidirectionalStreams: this.#own.maxStreams,
+      });
+    } catch (error) {
+      throw new ListenError(
+        `Cannot use the QUIC certificate and key: ${sentence(error)}; give both in PEM`,
+      );
+    }
+  }
+
+  async #accept(listener: Deno.QuicListener, hall: Hall): Promise<void> {
+    let reason = "it ended";
+    try {
+      for await (const incoming of listener) {
+        // A client too many is told so; a flood of handshakes is not worth a word.
+        if (this.#serving.size > 2 * this.#server.maxConnections + 1) incoming.refuse();
+        else this.#track(serveConnection(incoming, hall));
+      }
+    } catch (error) {
+      reason = sentence(error);
+    }
+    if (!hall.closing) this.#closed.reject(new Error(`The QUIC listener is lost: ${reason}`));
+  }
+
+  /** Disposal waits for everything that is under way. */
+  #track(work: Promise<void>): void {
+    const tracked = work.finally(() => this.#serving.delete(tracked));
+    this.#serving.add(tracked);
+  }
+
+  async #dispose(): Promise<void> {
+    if (this.#hall !== undefined) this.#hall.closing = true;
+    const reason = "The server stops";
+    await Promise.all(
+      [...this.#routes.values()].map((client) => client.leave(CLOSE_NO_ERROR, reason)),
+    );
+    const addr = this.#endpoint?.addr;
+    this.#endpoint?.close({ closeCode: CLOSE_NO_ERROR, reason });
+    this.#endpoint = undefined; // only what nobody refers to gives its port back
+    await Promise.all(this.#serving);
+    if (addr !== undefined) await freed(addr);
+    this.#closed.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposing ??= this.#dispose();
+    await this.#disposing;
+  }
+}
+
+function bindAdvice(error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return "the address is in use; stop the other program or set --quic-port";
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return "this machine has no such address; set --quic-hostname";
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return "the system does not allow it; set --quic-port to 1024 or more";
+  }
+  return sentence(error);
+}
+
+function sentence(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
