@@ -22,7 +22,8 @@ export function largestMessageBytes(partBytes: number): number {
 
 /**
  * Reads one ClientMessage. Bytes that are none become an `unreadable` arrival.
- * The part of an update gets an ArrayBuffer of its own, so that it can be transferred.
+ * What the message holds is its own: the input belongs to the wire's library, and a view of it would
+ * drag all of it along to another thread. The part of an update can be transferred.
  */
 export function arrivalOf(route: Route, bytes: Uint8Array): Arrival {
   let message: ClientMessage;
@@ -34,11 +35,36 @@ export function arrivalOf(route: Route, bytes: Uint8Array): Arrival {
   if (message.body.case === undefined) {
     return { kind: "unreadable", route, detail: "The ClientMessage has no body this server knows" };
   }
-  if (message.body.case === "updatePart") {
-    // Decoded bytes are a view of the input, which belongs to the wire's library.
-    message.body.value.bytes = message.body.value.bytes.slice();
+  message.session = owned(message.session);
+  const { body } = message;
+  switch (body.case) {
+    case "hello":
+      body.value.nonce = owned(body.value.nonce);
+      body.value.session = owned(body.value.session);
+      if (body.value.held) body.value.held.sha256 = owned(body.value.held.sha256);
+      break;
+    case "updatePart":
+      body.value.uploadId = owned(body.value.uploadId);
+      body.value.bytes = owned(body.value.bytes);
+      break;
+    case "modelHeld":
+      body.value.sha256 = owned(body.value.sha256);
+      break;
+    case "leave":
+      body.value.modelSha256 = owned(body.value.modelSha256);
+      body.value.nonce = owned(body.value.nonce);
+      break;
+    case "sealed":
+      body.value.body = owned(body.value.body);
+      body.value.tag = owned(body.value.tag);
+      break;
   }
   return { kind: "message", route, message };
+}
+
+/** A copy in an ArrayBuffer of its own. (A Buffer's `slice` would be a view.) */
+function owned(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bytes);
 }
 
 export function encodeClientMessage(message: ClientMessage): Uint8Array<ArrayBuffer> {

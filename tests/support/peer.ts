@@ -2,11 +2,7 @@
 
 import { clientMessage } from "../../src/contract/codec.ts";
 import type { Connection, Dial } from "../../src/contract/connection.ts";
-import type {
-  ClientMessage,
-  Receipt,
-  ServerMessage,
-} from "../../src/contract/federation_pb.ts";
+import type { ClientMessage, Receipt, ServerMessage } from "../../src/contract/federation_pb.ts";
 import { Awaitable } from "./awaitable.ts";
 
 export class Peer implements AsyncDisposable {

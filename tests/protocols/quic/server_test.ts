@@ -16,7 +16,7 @@ conformance<Options>({
   dial,
   garbage: async (url) => {
     await using stranger = await Stranger.connect(url.href);
-    await stranger.control(new Uint8Array(64).fill(0xff));
+    await stranger.bidirectional(new Uint8Array(64).fill(0xff));
     await stranger.conn.closed;
   },
 });

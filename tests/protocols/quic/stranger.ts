@@ -1,7 +1,13 @@
-/** A QUIC peer made by hand from wire.md alone: what tests use to say what `dial` never would. */
+/** QUIC peers made by hand from wire.md alone: what tests use to do what `dial` never would. */
 
 import assert from "node:assert/strict";
 import { addressOf } from "../../../src/protocols/quic/address.ts";
+import type { ClientMessage, ServerMessage } from "../../../src/contract/federation_pb.ts";
+import {
+  clientMessage,
+  decodeServerMessage,
+  encodeClientMessage,
+} from "../../../src/contract/codec.ts";
 
 type ConnectOptions = Deno.ConnectQuicOptions<false> & {
   serverCertificateHashes: WebTransportHash[];
@@ -15,49 +21,100 @@ export class Stranger implements AsyncDisposable {
     this.conn = conn;
   }
 
-  static async connect(url: string, alpnProtocol = "tributary/1"): Promise<Stranger> {
+  static async connect(
+    url: string,
+    { alpnProtocol = "tributary/1", ...transport }:
+      & { alpnProtocol?: string }
+      & Deno.QuicTransportOptions = {},
+  ): Promise<Stranger> {
     const { hostname, port, hash } = addressOf(new URL(url));
     assert.ok(hash);
-    const endpoint = new Deno.QuicEndpoint({ hostname: "127.0.0.1" });
     const options: ConnectOptions = {
+      ...transport,
       hostname,
       port,
-      endpoint,
       alpnProtocols: [alpnProtocol],
       serverCertificateHashes: [{ algorithm: "sha-256", value: hash }],
     };
-    try {
-      return new Stranger(await Deno.connectQuic(options));
-    } catch (error) {
-      endpoint.close();
-      throw error;
-    }
+    return new Stranger(await Deno.connectQuic(options));
   }
 
-  /** Opens the control stream and says these bytes. */
-  async control(...chunks: Uint8Array[]): Promise<Deno.QuicBidirectionalStream> {
-    const stream = await this.conn.createBidirectionalStream();
-    await say(stream.writable, ...chunks);
-    return stream;
+  /** Opens a bidirectional stream and says these bytes on it. */
+  async bidirectional(...chunks: Uint8Array[]): Promise<Told> {
+    return await Told.say(await this.conn.createBidirectionalStream(), chunks);
+  }
+
+  /** Opens a unidirectional stream, says these bytes on it, and ends it. */
+  async upload(...chunks: Uint8Array[]): Promise<void> {
+    const stream = await this.conn.createUnidirectionalStream({ waitUntilAvailable: true });
+    const writer = stream.getWriter();
+    for (const chunk of chunks) await writer.write(chunk);
+    await writer.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.conn.endpoint.close();
+    this.conn.close();
     await this.conn.closed.catch(() => {});
   }
 }
 
-export async function say(stream: WritableStream<Uint8Array>, ...chunks: Uint8Array[]) {
-  const writer = stream.getWriter();
-  for (const chunk of chunks) await writer.write(chunk);
-  writer.releaseLock();
+/** A bidirectional stream with both ends in hand. */
+export class Told {
+  readonly writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #reader: ReadableStreamBYOBReader;
+
+  constructor({ readable, writable }: Deno.QuicBidirectionalStream) {
+    this.#reader = readable.getReader({ mode: "byob" });
+    this.writer = writable.getWriter();
+  }
+
+  static async say(stream: Deno.QuicBidirectionalStream, chunks: Uint8Array[]): Promise<Told> {
+    const told = new Told(stream);
+    for (const chunk of chunks) await told.writer.write(chunk);
+    return told;
+  }
+
+  /** The next message of the server; undefined at the stream's end. */
+  async hear(): Promise<ServerMessage | undefined> {
+    const prefix = await this.#reader.read(new Uint8Array(4), { min: 4 });
+    if (prefix.value?.length !== 4) return undefined;
+    const length = new DataView(prefix.value.buffer).getUint32(0);
+    const { value } = await this.#reader.read(new Uint8Array(length), { min: length });
+    assert.ok(value);
+    return decodeServerMessage(value);
+  }
 }
 
 /** A message behind its length. */
-export function framed(message: Uint8Array | string): Uint8Array {
+export function framed(message: Uint8Array | string): Uint8Array<ArrayBuffer> {
   const bytes = typeof message === "string" ? new TextEncoder().encode(message) : message;
   const frame = new Uint8Array(4 + bytes.length);
   new DataView(frame.buffer).setUint32(0, bytes.length);
   frame.set(bytes, 4);
   return frame;
+}
+
+export function said(
+  clientId: string,
+  sequence: number,
+  body: ClientMessage["body"],
+): Uint8Array<ArrayBuffer> {
+  return framed(encodeClientMessage(clientMessage({ clientId, sequence, body })));
+}
+
+/** An update of one part. */
+export function update(taskId: number, bytes: Uint8Array): ClientMessage["body"] {
+  const { body } = clientMessage({
+    body: {
+      case: "updatePart",
+      value: {
+        taskId,
+        uploadId: new Uint8Array(16).fill(taskId),
+        samples: 1,
+        totalBytes: BigInt(bytes.length),
+        bytes,
+      },
+    },
+  });
+  return body;
 }
