@@ -7,6 +7,7 @@ import { TfjsTrainer } from "../client/tfjs_trainer.ts";
 import { Verdict } from "../contract/federation_pb.ts";
 import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
+import { readAddress } from "../protocols/mod.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
@@ -175,11 +176,12 @@ class Watcher implements Disposable {
 }
 
 function urlOf(text: string): URL {
-  const url = URL.parse(text);
-  if (url === null) {
-    throw new OperatorError(`${JSON.stringify(text)} is no URL; copy one that \`serve\` prints`);
+  try {
+    return readAddress(text);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new OperatorError(error.message, { cause: error });
   }
-  return url;
 }
 
 function labelOf(text: string): [string, string] {

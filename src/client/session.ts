@@ -107,6 +107,8 @@ export class Session {
   readonly #tasks = new Map<TaskKind, Task>();
   readonly #work = new Map<TaskKind, { taskId: number; abort: AbortController }>();
   #finish: Finish | undefined;
+  /** The final model is held: a connection that ends now ends nothing else. */
+  #done = false;
   #exchange: Exchange | undefined;
   #turn = Promise.withResolvers<Turn>();
   readonly #heartbeat = new Heartbeat(() => this.#beat());
@@ -136,6 +138,7 @@ export class Session {
       });
       this.#exchange = exchange;
       void exchange.over.then((reason) => {
+        if (this.#done) return; // the server has heard, or had its time
         this.#options.observe({ kind: "lost", wire: connection.wire, reason });
         turn.resolve({ kind: "redial", afterMs: 0 });
       });
@@ -413,6 +416,7 @@ export class Session {
       throw new SessionEnded("The final model differs from the one the server announced");
     }
     for (const { abort } of this.#work.values()) abort.abort();
+    this.#done = true;
     const { reason, round, metrics } = finish;
     const final: FinalModel = { model: whole.bytes, round, reason, metrics };
     try {
@@ -422,7 +426,7 @@ export class Session {
         }).body,
       );
     } catch (error) {
-      if (!(error instanceof ConnectionLost)) throw error; // the server had its time
+      if (!(error instanceof ConnectionLost)) throw error;
     }
     this.#turn.resolve({ kind: "finished", final });
   }

@@ -60,16 +60,31 @@ const dialers: Record<string, () => Promise<{ readonly dial: Dial }>> = {
 };
 
 /**
+ * An address as `serve` prints it.
+ * @throws {TypeError} for what no wire reads; its message says what to change.
+ */
+export function readAddress(text: string): URL {
+  const url = URL.parse(text);
+  if (url === null) {
+    throw new TypeError(`${JSON.stringify(text)} is no URL; copy one that \`serve\` prints`);
+  }
+  loaderOf(url);
+  return url;
+}
+
+function loaderOf(url: URL): () => Promise<{ readonly dial: Dial }> {
+  const load = dialers[url.protocol];
+  if (load !== undefined) return load;
+  const schemes = Object.keys(dialers).map((scheme) => `${scheme}//`).join(", ");
+  throw new TypeError(`Cannot join ${url.href}: its scheme must be one of ${schemes}`);
+}
+
+/**
  * Dials whichever wire a URL names.
  * @throws {TypeError} for a URL that no wire reads; its message says what to change.
  * @throws {ConnectionLost} when nobody answers.
  */
 export async function dialUrl(url: URL, options: DialOptions): Promise<Connection> {
-  const load = dialers[url.protocol];
-  if (load === undefined) {
-    const schemes = Object.keys(dialers).map((scheme) => `${scheme}//`).join(", ");
-    throw new TypeError(`Cannot join ${url.href}: its scheme must be one of ${schemes}`);
-  }
-  const { dial } = await load();
+  const { dial } = await loaderOf(url)();
   return await dial(url, options);
 }

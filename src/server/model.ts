@@ -2,7 +2,7 @@
 
 import { DEFAULT_TOPOLOGY, LAYERS_TYPE } from "../client/topology.ts";
 import { initialModel } from "../client/initial_model.ts";
-import type { Topology } from "../client/trainer.ts";
+import { type Topology, TrainerError } from "../client/trainer.ts";
 import type { Config } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
 import { decodeSafetensors } from "../weights/safetensors.ts";
@@ -25,7 +25,7 @@ export interface StartModel {
 export async function readModel({ training }: Config): Promise<StartModel> {
   const topology = await readTopology(training);
   if (training.model === undefined) {
-    return { bytes: await initialModel(topology, training.seed), topology };
+    return { bytes: await freshModel(topology, training.seed), topology };
   }
   const bytes = await readFile("--model", training.model);
   const tensors = decodeSafetensors(bytes);
@@ -35,6 +35,15 @@ export async function readModel({ training }: Config): Promise<StartModel> {
     ]);
   }
   return { bytes, topology };
+}
+
+async function freshModel(topology: Topology, seed: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await initialModel(topology, seed);
+  } catch (error) {
+    if (!(error instanceof TrainerError)) throw error;
+    throw new ConfigError([`--topology cannot be used: ${error.message}`], { cause: error });
+  }
 }
 
 async function readTopology({ model, topology }: Config["training"]): Promise<Topology> {
