@@ -28,7 +28,8 @@ export function largestMessageBytes(partBytes: number): number {
 export function arrivalOf(route: Route, bytes: Uint8Array): Arrival {
   let message: ClientMessage;
   try {
-    message = fromBinary(ClientMessageSchema, bytes);
+    // What a newer client says beside it would be kept as a view of the input.
+    message = fromBinary(ClientMessageSchema, bytes, { readUnknownFields: false });
   } catch (error) {
     return { kind: "unreadable", route, detail: `Not a ClientMessage: ${String(error)}` };
   }

@@ -78,8 +78,12 @@ export class PacedServer implements Link {
     return Promise.resolve();
   }
 
+  /** Ends the downloads of it: nobody's task needs that model any more. */
   release(round: number): void {
     this.#models.delete(round);
+    for (const download of this.#downloads.values()) {
+      if (download.round === round) download.abort.abort();
+    }
   }
 
   async download(

@@ -125,6 +125,12 @@ export class Admission {
     this.#bytesInFlight -= upload.totalBytes;
   }
 
+  /** Gives every place back: no unfinished update outlives its round. */
+  clear(): void {
+    this.#uploads.clear();
+    this.#bytesInFlight = 0;
+  }
+
   /** Releases every upload without a part for too long. Gives back whose. */
   expire(): string[] {
     const oldest = this.#clock.nowMs() - this.#limits.uploadExpiryMs;

@@ -31,11 +31,13 @@ export class Coordinator implements AsyncDisposable {
   readonly #outbox: Outbox;
   readonly #rounds: Rounds;
   readonly #judge: Judge;
+  readonly #openedMs: number;
   #sweeping: Timer | undefined;
 
   constructor(options: CoordinatorOptions) {
     const { limits, clock, opened, events, plan, name } = options;
     this.#options = options;
+    this.#openedMs = clock.nowMs();
     this.#roster = new Roster({ maxClients: limits.maxClients, events });
     this.#admission = new Admission(limits, clock);
     this.#outbox = new Outbox({
@@ -48,13 +50,9 @@ export class Coordinator implements AsyncDisposable {
       events.runRestored({ runId, round, updates: opened.open?.answered.length ?? 0 });
     }
     events.runStarted({ runId, name, round, rounds: plan.rounds });
-    this.#rounds = new Rounds(options, this.#roster, this.#outbox);
-    this.#judge = new Judge(options, {
-      roster: this.#roster,
-      admission: this.#admission,
-      outbox: this.#outbox,
-      rounds: this.#rounds,
-    });
+    const rooms = { roster: this.#roster, admission: this.#admission, outbox: this.#outbox };
+    this.#rounds = new Rounds(options, rooms);
+    this.#judge = new Judge(options, { ...rooms, rounds: this.#rounds });
     this.#sweepLater();
   }
 
@@ -164,7 +162,7 @@ export class Coordinator implements AsyncDisposable {
     for (const [id, member] of members) {
       const client = this.#roster.get(id);
       // A client of a run that goes on after a restart has as long to come back.
-      const heardMs = client?.lastHeardMs ?? this.#rounds.begunMs;
+      const heardMs = client?.lastHeardMs ?? this.#openedMs;
       if (!member.present || heardMs >= oldestMs) continue;
       const routes = client?.routes ?? [];
       if (open?.assignments.get(id)?.state === "open" && routes.length > 0) continue;
@@ -211,6 +209,11 @@ export class Coordinator implements AsyncDisposable {
         state: open?.assignments.get(id)?.state ?? idle,
       };
     });
+  }
+
+  /** Ends a run that cannot go on: `finished` rejects. */
+  fail(error: Error): void {
+    this.#rounds.fail(error);
   }
 
   /** Tells every client that the server goes away. Close the wires next: they let this leave. */

@@ -42,7 +42,7 @@ export class Evaluations implements Disposable {
     const { fraction, timeoutMs, seed, roster, clock } = this.#options;
     if (fraction === 0 || present.length === 0) return;
     // Another stream of choices than that of the train tasks.
-    const plan = { clientsPerRound: { fraction }, minClients: 1, seed: seed ^ 0x5eed };
+    const plan = { clientsPerRound: { fraction }, seed: seed ^ 0x5eed };
     const evaluation = new Evaluation(round, select(present, plan, round));
     this.#current = evaluation;
     this.#settled = Promise.withResolvers<void>();

@@ -32,6 +32,7 @@ export class Finale implements Disposable {
   readonly #confirmed = new Set<string>();
   #final: Final | undefined;
   #timer: Timer | undefined;
+  #disposed = false;
 
   constructor(parts: FinaleParts) {
     this.#parts = parts;
@@ -51,6 +52,7 @@ export class Finale implements Disposable {
   async begin(round: number, reason: Stop): Promise<void> {
     const { options: { vault, clock, finishTimeoutMs }, roster, over } = this.#parts;
     const { sha256, modelPath } = await vault.finish(round, reason.sentence);
+    if (this.#disposed) return;
     this.#final = { reason, round, sha256, modelPath };
     for (const client of roster.all()) this.tell(client);
     this.#timer = clock.after(finishTimeoutMs, over);
@@ -113,6 +115,7 @@ export class Finale implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#timer?.cancel();
   }
 }

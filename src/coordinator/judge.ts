@@ -21,17 +21,14 @@ import { type CoordinatorOptions, sentence } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import { closing, welcome } from "./replies.ts";
 import { type Client, type Roster, sameBytes } from "./roster.ts";
-import type { Rounds } from "./rounds.ts";
+import type { RoundRooms, Rounds } from "./rounds.ts";
 
 const CONTRACT_VERSION = 1;
 const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
 const NONCE_BYTES = 16;
 
 /** The rooms a judge goes in and out of. */
-export interface Rooms {
-  readonly roster: Roster;
-  readonly admission: Admission;
-  readonly outbox: Outbox;
+export interface Rooms extends RoundRooms {
   readonly rounds: Rounds;
 }
 
@@ -161,7 +158,8 @@ export class Judge {
       this.#close(old, ClosingReason.REPLACED, "a newer Hello of this client took over");
     }
     if (how === "opened") this.#outbox.forget(clientId);
-    this.#outbox.send(route, welcome(client, this.#rounds.state.closedRounds, this.#options));
+    const { closedRounds: round } = this.#rounds.state;
+    this.#outbox.send(route, welcome(client, { nonce: hello.nonce, round }, this.#options));
     const { open } = this.#rounds.state;
     this.#present(client, route);
     // A round that began with this very client has told it.
@@ -206,8 +204,13 @@ export class Judge {
         const now = this.#openTask(id, taskId);
         return "verdict" in now ? now : refuse(Verdict.STALE, "the round has closed");
       }
+      case "conflict":
+        return { ...refuse(Verdict.MALFORMED, outcome.detail), nextOffset };
       case "accepted": {
         this.#admission.release(id);
+        if (this.#rounds.state.open?.assignments.get(id)?.taskId !== taskId) {
+          return refuse(Verdict.STALE, "the round was given up meanwhile");
+        }
         const { wire } = route;
         this.#options.events.updateAccepted({
           client: id,

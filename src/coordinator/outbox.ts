@@ -43,10 +43,16 @@ export class Outbox {
 
   /** Hands a copy of a model to each wire, in the order of `wires`; older models are let go. */
   async hold(round: number, copies: readonly ArrayBuffer[]): Promise<void> {
-    await Promise.all([...this.#links.values()].map(async (link, index) => {
+    await Promise.all([...this.#links].map(async ([wire, link], index) => {
       const bytes = copies[index];
       if (bytes === undefined) return;
-      await link.hold({ round, bytes });
+      try {
+        await link.hold({ round, bytes });
+      } catch (error) {
+        // A link that died says so by `closed`, and its wire alone is started again.
+        if (this.#links.get(wire) === link) this.#options.failed(`hold of model ${round}`, error);
+        return;
+      }
       if (round > 0) link.release(round - 1);
     }));
   }
@@ -118,6 +124,7 @@ export class Outbox {
   /** Forgets what was on its way to a client that left. */
   forget(clientId: string): void {
     this.#supplies.get(clientId)?.abort.abort();
+    this.#supplies.delete(clientId); // what is asked for next is a download of its own
   }
 
   /** Ends every download and every send that still waits. */

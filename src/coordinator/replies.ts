@@ -5,9 +5,10 @@ import type { ClosingReason, ServerMessage } from "../contract/federation_pb.ts"
 import type { CoordinatorOptions } from "./options.ts";
 import type { Client } from "./roster.ts";
 
+/** @param nonce Of the Hello that is answered, which need not be the one that opened the session. */
 export function welcome(
-  { session, nonce }: Client,
-  round: number,
+  { session }: Client,
+  { nonce, round }: { nonce: Uint8Array; round: number },
   { limits, opened: { model }, topology }: CoordinatorOptions,
 ): ServerMessage["body"] {
   const value = {

@@ -4,7 +4,7 @@
  * gathering -> training(r) -> closing(r) -> training(r+1) ... -> finishing -> finished
  */
 
-import { select } from "./selection.ts";
+import { select, share } from "./selection.ts";
 
 export type ClientId = string;
 
@@ -123,6 +123,8 @@ export function newRun(plan: Plan): RunState {
 export interface Remembered {
   readonly closedRounds: number;
   readonly nextTaskId: number;
+  /** Whose updates made the newest model: where no round is left, they are to hear of the end. */
+  readonly counted: readonly ClientId[];
   readonly open:
     | {
       readonly assigned: readonly { client: ClientId; taskId: number; samples: number }[];
@@ -133,7 +135,7 @@ export interface Remembered {
 
 /** The state of a run that goes on: its clients count as present until they stay silent. */
 export function resumedRun(plan: Plan, remembered: Remembered): Step {
-  const { closedRounds, nextTaskId, open } = remembered;
+  const { closedRounds, nextTaskId, counted, open } = remembered;
   const state: RunState = {
     ...newRun(plan),
     closedRounds,
@@ -141,7 +143,10 @@ export function resumedRun(plan: Plan, remembered: Remembered): Step {
     attempts: nextTaskId, // another selection than any before
   };
   if (open === undefined) {
-    return closedRounds >= plan.rounds ? finish(state, roundsDone(closedRounds)) : unchanged(state);
+    if (closedRounds < plan.rounds) return unchanged(state);
+    const member: Member = { samples: 0, converged: false, present: true };
+    const members = new Map(counted.map((client) => [client, member]));
+    return finish({ ...state, members }, roundsDone(closedRounds));
   }
   const members = new Map<ClientId, Member>();
   const assignments = new Map<ClientId, Assignment>();
@@ -192,8 +197,10 @@ function joined(state: RunState, event: Extract<RunEvent, { kind: "joined" }>): 
   members.set(client, { samples, converged: known?.converged ?? false, present: true });
   const next = { ...state, members };
   if (next.phase === "gathering") return gather(next);
-  if (next.phase === "training" && next.open?.assignments.get(client)?.state === "lost") {
-    const reassign: Effect = { kind: "reassign", client, round: next.open.round };
+  const { phase, open } = next;
+  const lost = open?.assignments.get(client)?.state === "lost" && known?.converged !== true;
+  if (phase === "training" && lost) {
+    const reassign: Effect = { kind: "reassign", client, round: open.round };
     return { state: mark(next, client, "open"), effects: [reassign] };
   }
   return unchanged(next);
@@ -203,7 +210,8 @@ function left(state: RunState, client: ClientId): Step {
   const member = state.members.get(client);
   if (member === undefined || !member.present) return unchanged(state);
   const members = new Map(state.members).set(client, { ...member, present: false });
-  return settle(mark({ ...state, members }, client, "lost"));
+  const next = mark({ ...state, members }, client, "lost");
+  return next.phase === "gathering" ? gather(next) : settle(next);
 }
 
 function converged(state: RunState, client: ClientId): Step {
@@ -211,21 +219,25 @@ function converged(state: RunState, client: ClientId): Step {
   if (member === undefined || member.converged) return unchanged(state);
   const members = new Map(state.members).set(client, { ...member, converged: true });
   const next = mark({ ...state, members }, client, "lost");
+  const reason = convergence(next);
+  return reason === undefined ? settle(next) : stop(next, reason);
+}
+
+/** Why the run stops, once enough of those who are here or have converged did converge. */
+function convergence({ plan, members }: RunState): Stop | undefined {
   const known = [...members.values()].filter((each) => each.present || each.converged);
   const count = known.filter((each) => each.converged).length;
-  if (count >= state.plan.convergedFraction * known.length) {
-    return stop(next, {
-      code: "converged",
-      sentence: `${count} of ${known.length} clients have converged`,
-    });
-  }
-  return settle(next);
+  if (count === 0 || count < share(plan.convergedFraction, known.length)) return undefined;
+  return { code: "converged", sentence: `${count} of ${known.length} clients have converged` };
 }
 
 function gather(state: RunState): Step {
-  const eligible = [...state.members].filter(([, member]) => member.present && !member.converged)
-    .map(([client]) => client);
-  if (eligible.length === 0 || eligible.length < state.plan.minClients) {
+  // A client that left may have been the last one that had not converged.
+  const reason = convergence(state);
+  if (reason !== undefined) return finish(state, reason);
+  const present = [...state.members].filter(([, member]) => member.present);
+  const eligible = present.filter(([, member]) => !member.converged).map(([client]) => client);
+  if (eligible.length === 0 || present.length < state.plan.minClients) {
     return unchanged({ ...state, phase: "gathering", open: undefined });
   }
   const chosen = select(eligible, state.plan, state.attempts);
@@ -256,7 +268,7 @@ function settle(state: RunState): Step {
   const states = [...assignments.values()].map((assignment) => assignment.state);
   const answered = answeredCount(state);
   if (!states.includes("open")) return answered > 0 ? close(state, "complete") : abandon(state);
-  const quorum = Math.max(1, Math.ceil(state.plan.quorum * assignments.size));
+  const quorum = Math.max(1, share(state.plan.quorum, assignments.size));
   if (answered >= quorum && !graceRuns) {
     return {
       state: { ...state, open: { ...state.open, graceRuns: true } },

@@ -4,6 +4,7 @@ import { serverMessage } from "../contract/codec.ts";
 import { TaskKind } from "../contract/federation_pb.ts";
 import type { Assigned, Metrics, RoundRecord } from "../vault/ledger.ts";
 import type { MadeRound } from "../vault/vault.ts";
+import type { Admission } from "./admission.ts";
 import type { Timer } from "./clock.ts";
 import { Evaluations } from "./evaluations.ts";
 import { Finale } from "./finale.ts";
@@ -22,9 +23,17 @@ import {
 } from "./round.ts";
 import { stopReason } from "./stopping.ts";
 
+/** The rooms that rounds go in and out of. */
+export interface RoundRooms {
+  readonly roster: Roster;
+  readonly admission: Admission;
+  readonly outbox: Outbox;
+}
+
 export class Rounds implements AsyncDisposable {
   readonly #options: CoordinatorOptions;
   readonly #roster: Roster;
+  readonly #admission: Admission;
   readonly #outbox: Outbox;
   readonly evaluations: Evaluations;
   readonly finale: Finale;
@@ -34,11 +43,15 @@ export class Rounds implements AsyncDisposable {
   #timers: Timer[] = [];
   /** Saving, hashing and evaluating of closed rounds, beside the next one. */
   #aftermath: Promise<unknown> = Promise.resolve();
+  /** All that is under way. */
+  readonly #work = new Set<Promise<void>>();
+  #over = false;
 
-  constructor(options: CoordinatorOptions, roster: Roster, outbox: Outbox) {
+  constructor(options: CoordinatorOptions, { roster, admission, outbox }: RoundRooms) {
     const { plan, opened, evaluation, clock } = options;
     this.#options = options;
     this.#roster = roster;
+    this.#admission = admission;
     this.#outbox = outbox;
     this.#history = opened.history;
     this.#begunMs = clock.nowMs();
@@ -59,7 +72,10 @@ export class Rounds implements AsyncDisposable {
       awaited: () => [...this.#state.members.values()].some((member) => member.present),
       over: () => this.#step({ kind: "finished" }),
     });
-    const { state, effects } = resumedRun(plan, opened);
+    const { state, effects } = resumedRun(plan, {
+      ...opened,
+      counted: opened.history.at(-1)?.clients ?? [],
+    });
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
     if (state.phase === "gathering") this.#gathering();
@@ -71,11 +87,6 @@ export class Rounds implements AsyncDisposable {
 
   get history(): readonly RoundRecord[] {
     return this.#history;
-  }
-
-  /** When the open round began, or the server did. */
-  get begunMs(): number {
-    return this.#begunMs;
   }
 
   /** Of the newest model, once it is hashed; undefined before. */
@@ -114,6 +125,7 @@ export class Rounds implements AsyncDisposable {
   }
 
   #step(event: RunEvent): void {
+    if (this.#over) return;
     const { phase } = this.#state;
     const { state, effects } = step(this.#state, event);
     this.#state = state;
@@ -147,9 +159,11 @@ export class Rounds implements AsyncDisposable {
       }
       case "close":
         this.#stopTimers();
+        this.#admission.clear();
         return this.#watch(this.#close(effect.round, effect.cause));
       case "abandon":
         this.#stopTimers();
+        this.#admission.clear();
         return this.#watch(vault.abandon(effect.round));
       case "finish":
         this.#stopTimers();
@@ -198,8 +212,8 @@ export class Rounds implements AsyncDisposable {
     const selected = this.#state.open?.assignments.size ?? 0;
     const made = await vault.close(round);
     const seconds = (clock.nowMs() - this.#begunMs) / 1000;
-    const wires = this.#outbox.wires.length;
-    const copies = await vault.copies(round, wires + (evaluate === undefined ? 0 : 1));
+    const copies = await this.#copies(round, evaluate === undefined ? 0 : 1);
+    if (this.#over) return; // what the vault has decided it makes and saves when it opens again
     const own = evaluate === undefined ? undefined : copies.pop();
     const holding = this.#outbox.hold(round, copies);
     const { clients, samples } = made;
@@ -211,6 +225,15 @@ export class Rounds implements AsyncDisposable {
     this.#step({ kind: "closed", round });
     const present = [...this.#state.members].filter(([, member]) => member.present);
     this.evaluations.start(round, present.map(([client]) => client));
+  }
+
+  /** One for each wire, also for those that came while they were made, and `more`. */
+  async #copies(round: number, more: number): Promise<ArrayBuffer[]> {
+    for (;;) {
+      const count = this.#outbox.wires.length + more;
+      const copies = await this.#options.vault.copies(round, count);
+      if (this.#outbox.wires.length + more <= count) return copies;
+    }
   }
 
   #announce({ round, clients, samples, training }: MadeRound): void {
@@ -227,24 +250,29 @@ export class Rounds implements AsyncDisposable {
   async #after(round: number, seconds: number, own: ArrayBuffer | undefined): Promise<void> {
     const { vault, clock, events, evaluate, opened } = this.#options;
     const begunMs = clock.nowMs();
-    const evaluating = own === undefined ? undefined : evaluate?.(own);
-    evaluating?.catch(() => {}); // awaited below
+    const evaluating = own === undefined ? undefined : evaluate?.(own).catch((error) => {
+      const what = `evaluation of model ${round}`;
+      events.serverFailed({ what, reason: sentence(error) });
+      return undefined; // no answer is no value
+    });
     const record = await vault.save(round, seconds);
     this.#history = [...this.#history, record];
     const saveSeconds = (clock.nowMs() - begunMs) / 1000;
     const { sha256 } = record;
     events.modelSaved({ round, sha256, bytes: opened.model.bytes, seconds: saveSeconds });
-    if (evaluating === undefined) return;
-    const { samples, metrics } = await evaluating;
+    const evaluation = await evaluating;
+    if (evaluation === undefined) return;
+    const { samples, metrics } = evaluation;
     await this.#evaluated(round, metrics, { by: "server", samples });
   }
 
   /** The server's own evaluation speaks for a model where there is one, else the clients'. */
   async #evaluated(
     round: number,
-    metrics: Metrics,
+    given: Metrics,
     how: { by: "server" | "clients"; samples: number; clients?: number },
   ): Promise<void> {
+    const metrics = finiteOf(given);
     const { loss, accuracy } = metrics;
     this.#options.events.evaluated({ round, ...how, loss, accuracy });
     if (how.by === "clients" && this.#options.evaluate !== undefined) return;
@@ -261,6 +289,7 @@ export class Rounds implements AsyncDisposable {
   async #finish(reason: Stop): Promise<void> {
     await this.#aftermath;
     await this.evaluations.settled;
+    if (this.#over) return; // stopped before its end: the run goes on from its state directory
     await this.finale.begin(this.#state.closedRounds, reason);
   }
 
@@ -271,18 +300,36 @@ export class Rounds implements AsyncDisposable {
 
   /** The vault's failure is the run's: nothing may be accepted that cannot be kept. */
   #watch(work: Promise<unknown>): void {
-    work.catch((error) => {
-      this.#options.events.vaultFailed({ reason: sentence(error) });
-      this.finale.fail(new Error(`The run cannot go on: ${sentence(error)}`));
-    });
+    const watched: Promise<void> = work.then(() => {}, (error) => this.fail(error))
+      .finally(() => this.#work.delete(watched));
+    this.#work.add(watched);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** The run cannot go on. Said once. */
+  fail(error: unknown): void {
+    if (this.#over) return;
+    this.#end();
+    this.#options.events.vaultFailed({ reason: sentence(error) });
+    this.finale.fail(new Error(`The run cannot go on: ${sentence(error)}`));
+  }
+
+  /** Nothing happens any more. */
+  #end(): void {
+    this.#over = true;
     this.#stopTimers();
     this.evaluations[Symbol.dispose]();
     this.finale[Symbol.dispose]();
-    await this.#aftermath.catch(() => {}); // its failure was told
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end();
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+}
+
+/** JSON, and so the ledger, knows no infinity: it would be read back as null. */
+function finiteOf(metrics: Metrics): Metrics {
+  return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
 }
 
 function assignedIn(open: OpenRound): Assigned[] {

@@ -3,7 +3,6 @@
 /** The part of a run's plan that selection goes by. */
 export interface SelectionPlan {
   readonly clientsPerRound: { readonly number: number } | { readonly fraction: number };
-  readonly minClients: number;
   readonly seed: number;
 }
 
@@ -19,7 +18,7 @@ export function select(
   const pool = [...clients].sort();
   const wanted = "number" in plan.clientsPerRound
     ? plan.clientsPerRound.number
-    : Math.ceil(plan.clientsPerRound.fraction * pool.length);
+    : share(plan.clientsPerRound.fraction, pool.length);
   const count = Math.min(pool.length, Math.max(1, wanted));
   const random = randomStream(plan.seed, attempt);
   // Fisher-Yates, as far as needed.
@@ -30,6 +29,11 @@ export function select(
     pool[index] = taken;
   }
   return pool.slice(0, count).sort();
+}
+
+/** How many of `count` a fraction is, rounded up. 0.55 of 100 is 55, although the product is more. */
+export function share(fraction: number, count: number): number {
+  return Math.ceil(fraction * count - 1e-9);
 }
 
 /** Numbers in [0, 1) from a SplitMix32 stream: Steele, Lea, Flood, OOPSLA 2014, 32-bit variant. */

@@ -12,7 +12,8 @@ export interface UploadHead {
 export type Taken =
   | { readonly kind: "held" | "gap"; readonly nextOffset: number }
   | { readonly kind: "complete"; readonly nextOffset: number }
-  | { readonly kind: "malformed"; readonly detail: string; readonly nextOffset: number };
+  /** The part contradicts what is held, which stays as it is. */
+  | { readonly kind: "conflict"; readonly detail: string; readonly nextOffset: number };
 
 export class Assembly {
   readonly head: UploadHead;
@@ -30,34 +31,34 @@ export class Assembly {
 
   /**
    * Takes a part. Parts follow each other without a gap; a repeated one must repeat its bytes.
-   * `fresh` gets the bytes that were not held before.
+   * `fresh` gets the bytes that were not held before, and where they belong.
    */
   take(
     head: UploadHead,
     part: { offset: number; bytes: Uint8Array },
-    fresh: (bytes: Uint8Array) => void,
+    fresh: (bytes: Uint8Array, offset: number) => void,
   ): Taken {
     const nextOffset = this.#nextOffset;
     const end = part.offset + part.bytes.length;
     const field = differing(this.head, head);
     if (field !== undefined) {
-      return { kind: "malformed", detail: `${field} differs between parts`, nextOffset };
+      return { kind: "conflict", detail: `${field} differs between parts`, nextOffset };
     }
     if (end > this.head.totalBytes) {
       const detail = `part ends at ${end}, beyond total_bytes ${this.head.totalBytes}`;
-      return { kind: "malformed", detail, nextOffset };
+      return { kind: "conflict", detail, nextOffset };
     }
     if (part.offset > nextOffset) return { kind: "gap", nextOffset };
     const known = Math.min(end, nextOffset) - part.offset;
     for (let index = 0; index < known; index++) {
       if (part.bytes[index] !== this.bytes[part.offset + index]) {
         const detail = `other bytes at offset ${part.offset + index}, which is held already`;
-        return { kind: "malformed", detail, nextOffset };
+        return { kind: "conflict", detail, nextOffset };
       }
     }
     if (end > nextOffset) {
       const added = part.bytes.subarray(known);
-      fresh(added);
+      fresh(added, nextOffset);
       this.bytes.set(added, nextOffset);
       this.#nextOffset = end;
     }

@@ -65,8 +65,15 @@ export class Ledger implements Disposable {
   /** @param path A file, or ":memory:". */
   constructor(path: string) {
     this.#database = new DatabaseSync(path);
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
-    this.#database.exec(SCHEMA);
+    try {
+      // Two servers must not write one run: the second is refused at once, not after a wait.
+      this.#database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;");
+      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      this.#database.exec(SCHEMA);
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
   }
 
   run():

@@ -3,6 +3,21 @@
 import type { VaultCalls, VaultReply, VaultRequest, VaultStart } from "./calls.ts";
 import { type Opened, VaultError } from "./vault.ts";
 
+/** The least the Worker needs: its own directory, if there is one. */
+export function permissions(stateDirectory: string | undefined): Deno.PermissionOptionsObject {
+  const files = stateDirectory === undefined ? false : [stateDirectory];
+  return {
+    read: files,
+    write: files,
+    env: false,
+    ffi: false,
+    import: false,
+    net: false,
+    run: false,
+    sys: false,
+  };
+}
+
 /** A vault in a Worker of its own. Calls are carried out in the order they are made. */
 export class VaultLink implements AsyncDisposable {
   readonly #worker: Worker;
@@ -28,22 +43,9 @@ export class VaultLink implements AsyncDisposable {
    * @throws {VaultError} for a state directory or a model that cannot be used.
    */
   static async open(start: VaultStart): Promise<{ vault: VaultLink; opened: Opened }> {
-    const directory = start.stateDirectory;
-    const files = directory === undefined ? false : [directory];
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       type: "module",
-      deno: {
-        permissions: {
-          read: files,
-          write: files,
-          net: false,
-          run: false,
-          env: false,
-          ffi: false,
-          sys: false,
-          import: false,
-        },
-      },
+      deno: { permissions: permissions(start.stateDirectory) },
     });
     const vault = new VaultLink(worker);
     vault.#post({ kind: "open", start }, [start.initialModel]);

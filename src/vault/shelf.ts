@@ -15,9 +15,18 @@ export class Shelf implements Disposable {
     for (const room of ["models", "uploads", "updates"]) {
       Deno.mkdirSync(join(directory, room), { recursive: true });
     }
-    // An upload that was not finished when the process ended starts again at 0.
-    for (const entry of Deno.readDirSync(join(directory, "uploads"))) {
-      Deno.removeSync(join(directory, "uploads", entry.name));
+  }
+
+  /**
+   * Removes what an ended process left behind: uploads that were not finished, which start again at
+   * 0, and updates that nobody has recorded.
+   */
+  sweep(recorded: ReadonlySet<string>): void {
+    if (this.#directory === undefined) return;
+    for (const room of ["uploads", "updates"]) {
+      for (const { name } of Deno.readDirSync(join(this.#directory, room))) {
+        if (!recorded.has(join(room, name))) Deno.removeSync(join(this.#directory, room, name));
+      }
     }
   }
 
@@ -34,9 +43,11 @@ export class Shelf implements Disposable {
     this.#uploads.set(client, { file, name });
   }
 
-  append(client: string, bytes: Uint8Array): void {
+  /** At its offset: a write that failed half-way is repeated over what it left. */
+  write(client: string, bytes: Uint8Array, offset: number): void {
     const file = this.#uploads.get(client)?.file;
     if (file === undefined) return;
+    file.seekSync(offset, Deno.SeekMode.Start);
     for (let written = 0; written < bytes.length;) {
       written += file.writeSync(bytes.subarray(written));
     }
@@ -50,13 +61,14 @@ export class Shelf implements Disposable {
     Deno.removeSync(join(this.#directory, upload.name));
   }
 
-  /** The upload becomes an update of the round. Gives back its name. */
-  finishUpload(client: string, round: number): string {
+  /** The upload becomes the answer to a task. Gives back its name. */
+  finishUpload(client: string, { round, taskId }: { round: number; taskId: number }): string {
     const upload = this.#uploads.get(client);
     if (upload === undefined || this.#directory === undefined) return "";
     upload.file.close();
     this.#uploads.delete(client);
-    const name = join("updates", `${round}-${client}.safetensors`);
+    // Not by client: where a file system ignores case, two clients would be one.
+    const name = join("updates", `${round}-${taskId}.safetensors`);
     Deno.renameSync(join(this.#directory, upload.name), join(this.#directory, name));
     return name;
   }
@@ -89,8 +101,10 @@ export class Shelf implements Disposable {
   /** Removes what is older than the newest `keep` models, of which `round` is the last. */
   prune(round: number, keep: number): void {
     if (this.#directory === undefined) return;
-    for (const name of [modelName(round - keep), strategyName(round - keep)]) {
-      removeIfThere(join(this.#directory, name));
+    const models = join(this.#directory, "models");
+    for (const { name } of [...Deno.readDirSync(models)]) {
+      const [, of] = /^round-(\d+)\./.exec(name) ?? [];
+      if (of !== undefined && Number(of) <= round - keep) removeIfThere(join(models, name));
     }
   }
 

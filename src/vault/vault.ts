@@ -47,6 +47,9 @@ export interface Part extends UploadHead {
 
 export type PartOutcome =
   | { readonly kind: "held" | "gap" | "accepted" | "stale"; readonly nextOffset: number }
+  /** The part contradicts what is held of its upload, which goes on. */
+  | { readonly kind: "conflict"; readonly detail: string; readonly nextOffset: number }
+  /** The update as a whole is refused, and nothing of it kept. */
   | { readonly kind: Rejection["reason"]; readonly detail: string; readonly nextOffset: number };
 
 /** A round whose model is made, and not saved yet. */
@@ -65,6 +68,7 @@ export class VaultError extends Error {
 interface OpenRound {
   readonly round: number;
   readonly assigned: readonly Assigned[];
+  readonly answered: Set<string>;
   readonly aggregation: Aggregation;
 }
 
@@ -79,10 +83,12 @@ export class Vault implements Disposable {
   readonly #assemblies = new Map<string, Assembly>();
   #open: OpenRound | undefined;
 
+  /** @throws {VaultError} for a state directory that cannot be used. */
   constructor(options: VaultOptions) {
+    const { stateDirectory } = options;
     this.#options = options;
-    this.#shelf = new Shelf(options.stateDirectory);
-    this.#ledger = new Ledger(this.#shelf.ledgerPath);
+    this.#shelf = inside(stateDirectory, () => new Shelf(stateDirectory));
+    this.#ledger = inside(stateDirectory, () => new Ledger(this.#shelf.ledgerPath));
   }
 
   /**
@@ -90,6 +96,10 @@ export class Vault implements Disposable {
    * @throws {VaultError} for a state directory or a model that cannot be used.
    */
   open(initialModel: Uint8Array<ArrayBuffer>): Opened {
+    return inside(this.#options.stateDirectory, () => this.#openRun(initialModel));
+  }
+
+  #openRun(initialModel: Uint8Array<ArrayBuffer>): Opened {
     const run = this.#ledger.run();
     if (run !== undefined && run.name !== this.#options.name) {
       throw new VaultError(
@@ -100,32 +110,24 @@ export class Vault implements Disposable {
     let runId = run?.runId;
     if (runId === undefined) {
       runId = crypto.randomUUID();
+      this.#begin(initialModel);
       this.#ledger.startRun(runId, this.#options.name);
-      this.#shelf.saveModel(0, initialModel);
-    }
+    } else this.#resume();
+    const open = this.#open;
     const history = this.#ledger.history();
     const closedRounds = history.at(-1)?.round ?? 0;
-    this.#adopt(closedRounds, this.#shelf.model(closedRounds) ?? initialModel);
-    const strategyState = this.#shelf.strategyState(closedRounds);
-    if (strategyState !== undefined) {
-      this.#options.strategy.restore?.(tensorsOf(strategyState, "strategy state"));
-    }
-    const open = this.#recover();
-    const made = this.#made.size;
-    const model = this.#models.get(closedRounds + made);
-    if (model === undefined) throw new Error("Vault: the newest model is missing");
     return {
       runId,
-      closedRounds: closedRounds + made,
+      closedRounds,
       nextTaskId: this.#ledger.run()?.nextTaskId ?? 1,
-      history: this.#ledger.history(),
+      history,
       finished: run?.finished,
       open: open === undefined ? undefined : {
         assigned: open.assigned,
-        answered: this.#ledger.updates(open.round).map((u) => u.client),
+        answered: [...open.answered].sort(),
       },
       model: {
-        bytes: model.length,
+        bytes: this.#held(closedRounds).length,
         tensors: [...this.#tensors.values()].map(({ name, dtype, shape }) => ({
           name,
           dtype,
@@ -135,9 +137,37 @@ export class Vault implements Disposable {
     };
   }
 
-  /** Folds again what was accepted before the process ended. */
-  #recover(): OpenRound | undefined {
-    for (const row of this.#ledger.unsaved()) {
+  #begin(initialModel: Uint8Array<ArrayBuffer>): void {
+    this.#adopt(0, initialModel);
+    try {
+      this.#options.strategy.aggregate({ round: 0, tensors: this.#tensors }, 1, {
+        totalSamples: 1,
+      });
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new VaultError(`The initial model cannot be trained: ${error.message}`);
+    }
+    this.#shelf.saveModel(0, initialModel);
+  }
+
+  /** Goes on from the newest saved model: folds again what was accepted before the process ended. */
+  #resume(): void {
+    const { strategy, stateDirectory } = this.#options;
+    const round = this.#ledger.history().at(-1)?.round ?? 0;
+    const bytes = this.#shelf.model(round);
+    if (bytes === undefined) {
+      throw new VaultError(
+        `The state directory ${stateDirectory} lacks the model of round ${round}: ` +
+          "bring it back, or choose another --state for a new run",
+      );
+    }
+    this.#adopt(round, bytes);
+    const state = this.#shelf.strategyState(round);
+    if (state !== undefined) strategy.restore?.(tensorsOf(state, "the strategy's state"));
+    const unsaved = this.#ledger.unsaved();
+    const recorded = unsaved.flatMap((row) => this.#ledger.updates(row.round));
+    this.#shelf.sweep(new Set(recorded.map((update) => update.file)));
+    for (const row of unsaved) {
       this.#start(row.round, row.assigned);
       for (const update of this.#ledger.updates(row.round)) this.#refold(update);
       if (row.stage === "closing") {
@@ -145,13 +175,14 @@ export class Vault implements Disposable {
         this.save(row.round, 0);
       }
     }
-    return this.#open;
   }
 
   #refold(update: UpdateRow): void {
-    const bytes = this.#shelf.update(update.file);
-    const { client, samples, kind } = update;
-    this.#open?.aggregation.add({ client, samples, kind, tensors: tensorsOf(bytes, update.file) });
+    const { client, samples, kind, file } = update;
+    const tensors = tensorsOf(this.#shelf.update(file), file);
+    const rejection = this.#open?.aggregation.add({ client, samples, kind, tensors });
+    if (rejection !== undefined) throw new VaultError(`Cannot use ${file}: ${rejection.detail}`);
+    this.#open?.answered.add(client);
   }
 
   begin(round: number, assigned: readonly Assigned[]): void {
@@ -163,29 +194,44 @@ export class Vault implements Disposable {
     const totalSamples = assigned.reduce((sum, each) => sum + each.samples, 0);
     const model = { round: round - 1, tensors: this.#tensors };
     const aggregation = this.#options.strategy.aggregate(model, round, { totalSamples });
-    this.#open = { round, assigned, aggregation };
+    this.#open = { round, assigned, answered: new Set(), aggregation };
   }
 
   /** Takes a part of an update. The coordinator has checked client, task, samples and sizes. */
   part(part: Part): PartOutcome {
     const open = this.#open;
     const assigned = open?.assigned.find((each) => each.client === part.client);
-    if (open?.round !== part.round || assigned?.taskId !== part.taskId) {
+    if (
+      open?.round !== part.round || assigned?.taskId !== part.taskId ||
+      open.answered.has(part.client)
+    ) {
       return { kind: "stale", nextOffset: 0 };
     }
     let assembly = this.#assemblies.get(part.client);
     if (assembly === undefined || assembly.head.uploadId !== part.uploadId) {
+      this.#shelf.startUpload(part.client);
       assembly = new Assembly(part);
       this.#assemblies.set(part.client, assembly);
-      this.#shelf.startUpload(part.client);
     }
-    const taken = assembly.take(part, part, (bytes) => this.#shelf.append(part.client, bytes));
+    const taken = assembly.take(
+      part,
+      part,
+      (bytes, offset) => this.#shelf.write(part.client, bytes, offset),
+    );
     if (taken.kind !== "complete") return taken;
-    const outcome = this.#accept(open, part, assembly);
-    this.#assemblies.delete(part.client);
-    if (outcome === undefined) return { kind: "accepted", nextOffset: taken.nextOffset };
-    this.#shelf.dropUpload(part.client);
-    return { kind: outcome.reason, detail: outcome.detail, nextOffset: 0 };
+    const rejection = this.#decide(open, part, assembly);
+    return rejection === undefined
+      ? { kind: "accepted", nextOffset: taken.nextOffset }
+      : { kind: rejection.reason, detail: rejection.detail, nextOffset: 0 };
+  }
+
+  /** Whatever comes of it, the upload is over. */
+  #decide(open: OpenRound, part: Part, assembly: Assembly): Rejection | undefined {
+    try {
+      return this.#accept(open, part, assembly);
+    } finally {
+      this.discard(part.client);
+    }
   }
 
   /** Checks, then records, then folds: what was recorded is folded again after a crash. */
@@ -196,9 +242,10 @@ export class Vault implements Disposable {
     const update = { client, samples, kind, tensors };
     const rejection = open.aggregation.check(update);
     if (rejection !== undefined) return rejection;
-    const file = this.#shelf.finishUpload(client, open.round);
+    const file = this.#shelf.finishUpload(client, { round: open.round, taskId });
     this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, file });
     open.aggregation.add(update);
+    open.answered.add(client);
     return undefined;
   }
 
@@ -263,24 +310,25 @@ export class Vault implements Disposable {
 
   /** Copies of a model for the wires, to be transferred. */
   copies(round: number, count: number): ArrayBuffer[] {
-    const bytes = this.#models.get(round);
-    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
+    const bytes = this.#held(round);
     return Array.from({ length: count }, () => bytes.slice().buffer);
   }
 
   sha256(round: number): string {
-    const bytes = this.#models.get(round);
-    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
-    return createHash("sha256").update(bytes).digest("hex");
+    return createHash("sha256").update(this.#held(round)).digest("hex");
   }
 
   /** Writes the final model and the history beside the ledger. Gives back the model's path. */
   finish(round: number, reason: string): { sha256: string; modelPath: string | undefined } {
-    const bytes = this.#models.get(round);
-    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
-    const modelPath = this.#shelf.saveFinal(bytes, this.#ledger.history());
+    const modelPath = this.#shelf.saveFinal(this.#held(round), this.#ledger.history());
     this.#ledger.finishRun(reason);
     return { sha256: this.sha256(round), modelPath };
+  }
+
+  #held(round: number): Uint8Array<ArrayBuffer> {
+    const bytes = this.#models.get(round);
+    if (bytes === undefined) throw new RangeError(`Vault: the model of round ${round} is not held`);
+    return bytes;
   }
 
   #adopt(round: number, bytes: Uint8Array<ArrayBuffer>): void {
@@ -301,6 +349,21 @@ export class Vault implements Disposable {
     this.#end();
     this.#ledger[Symbol.dispose]();
     this.#shelf[Symbol.dispose]();
+  }
+}
+
+/** Whatever goes wrong while a state directory is opened is for the operator to change. */
+function inside<T>(stateDirectory: string | undefined, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    if (stateDirectory === undefined || error instanceof VaultError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const why = reason.includes("database is locked") ? "another server is using it" : reason;
+    throw new VaultError(
+      `Cannot use the state directory ${stateDirectory}: ${why}; choose another --state`,
+      { cause: error },
+    );
   }
 }
 

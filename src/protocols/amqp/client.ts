@@ -121,7 +121,8 @@ class AmqpClient implements Connection {
   /** A channel that the server closed is not opened again: whoever dials starts afresh. */
   #watch(channel: Channel): void {
     channel.on("error", (error) => this.#lose(error.message));
-    channel.on("close", () => this.#lose("the channel was closed"));
+    // The library closes channels before it tells why the connection is over.
+    channel.on("close", () => queueMicrotask(() => this.#lose("the channel was closed")));
   }
 
   #lose(reason: string): void {

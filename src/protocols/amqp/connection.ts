@@ -241,10 +241,8 @@ export class AmqpConnection {
   #open(agreement: Agreement): void {
     const { server, own, vhost, upcalls, hasRoom, join } = this.#ground;
     if (!hasRoom()) {
-      throw new AmqpException(
-        "RESOURCE_ERROR",
-        `${server.maxConnections} connections are the limit`,
-      );
+      const detail = `${server.maxConnections} connections are the limit`;
+      return this.#turnAway(new AmqpException("RESOURCE_ERROR", detail));
     }
     clearTimeout(this.#deadline);
     const membership = new Membership({
@@ -269,8 +267,9 @@ export class AmqpConnection {
     const pulse = intervalMs === 0 ? undefined : new Pulse({
       intervalMs,
       outbox: this.#outbox,
+      now: () => performance.now(),
       listens: () => !this.#isPaused,
-      dead: () => this.#end("nothing came from it for two heartbeat intervals"), // §4.2.7
+      dead: () => this.#end("nothing came from it for three heartbeat intervals"), // §4.2.7
     });
     this.#opened = { agreement, membership, channels, pulse };
     this.#phase = "open";
@@ -326,7 +325,7 @@ export class AmqpConnection {
 
   /** Ends the connection without a further word, as a clause demands. */
   #abandon(reason: string): void {
-    this.#refused(reason);
+    if (this.#phase !== "closing") this.#refused(reason);
     this.#end(reason);
   }
 

@@ -1,5 +1,8 @@
 /** Heartbeats of one connection, both ways (§4.2.7). Knows no timer: it is asked twice an interval. */
 
+/** §4.2.7 allows "two heartbeat intervals or longer"; the wire contract drops after three. */
+const SILENT_INTERVALS = 3;
+
 export type Beat = "quiet" | "beat" | "dead";
 
 export class Heartbeat {
@@ -28,10 +31,10 @@ export class Heartbeat {
     this.#sentAt = this.#now();
   }
 
-  /** `beat` when a heartbeat is due, `dead` after two silent intervals. */
+  /** `beat` when a heartbeat is due, `dead` after three silent intervals. */
   check(): Beat {
     const now = this.#now();
-    if (now - this.#heardAt >= 2 * this.#intervalMs) return "dead";
+    if (now - this.#heardAt >= SILENT_INTERVALS * this.#intervalMs) return "dead";
     return now - this.#sentAt >= this.checkMs ? "beat" : "quiet";
   }
 }

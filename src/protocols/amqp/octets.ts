@@ -73,10 +73,6 @@ export class OctetReader {
     return this.#octets.subarray(from, from + count);
   }
 
-  rest(): Uint8Array {
-    return this.octets(this.left);
-  }
-
   /** @throws {TypeError} when the octets are not UTF-8. */
   shortstr(): string {
     return utf8.decode(this.octets(this.uint8()));

@@ -12,7 +12,7 @@ const BATCH_BYTES = 64 * 1024;
 
 /** Writes what is pushed, in order, each piece whole. */
 export class Outbox {
-  readonly #socket: Deno.Conn;
+  readonly #socket: Pick<Deno.Conn, "write">;
   readonly #onRoom: () => void;
   readonly #onFailure: (reason: string) => void;
   readonly #batch = new Uint8Array(BATCH_BYTES);
@@ -29,7 +29,7 @@ export class Outbox {
    * @param on.failure Called once, when the socket takes no more.
    */
   constructor(
-    socket: Deno.Conn,
+    socket: Pick<Deno.Conn, "write">,
     on: { room: () => void; failure: (reason: string) => void },
   ) {
     this.#socket = socket;

@@ -15,10 +15,6 @@ export class Pool {
     this.#onChange = onChange;
   }
 
-  get full(): boolean {
-    return this.#full;
-  }
-
   /** False where the bytes do not fit: then nothing was taken. */
   take(bytes: number): boolean {
     if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#limitBytes) {

@@ -6,10 +6,12 @@ import type { Outbox } from "./outbox.ts";
 
 export interface PulseOptions {
   readonly intervalMs: number;
-  readonly outbox: Outbox;
+  readonly outbox: Pick<Outbox, "writtenBytes" | "waitingBytes" | "stalled" | "push">;
+  /** A monotonic clock in milliseconds. */
+  readonly now: () => number;
   /** Whether octets of the peer would be read now: where not, its silence is ours. */
   readonly listens: () => boolean;
-  /** The peer has been silent for two intervals. */
+  /** The peer has been silent for three intervals. */
   readonly dead: () => void;
 }
 
@@ -21,15 +23,16 @@ export class Pulse {
 
   constructor(options: PulseOptions) {
     this.#options = options;
-    this.#heartbeat = new Heartbeat(options.intervalMs, () => performance.now());
-    this.#timer = setInterval(() => this.#check(), this.#heartbeat.checkMs);
+    this.#heartbeat = new Heartbeat(options.intervalMs, options.now);
+    this.#timer = setInterval(() => this.check(), this.#heartbeat.checkMs);
   }
 
   heard(): void {
     this.#heartbeat.heard();
   }
 
-  #check(): void {
+  /** Called by the timer, twice an interval. */
+  check(): void {
     const { outbox, listens, dead } = this.#options;
     if (outbox.writtenBytes !== this.#writtenBytes) {
       this.#writtenBytes = outbox.writtenBytes;

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { decodeServerMessage, serverMessage } from "../../../src/contract/codec.ts";
+import { Verdict } from "../../../src/contract/federation_pb.ts";
+import { decodeProperties } from "../../../src/protocols/amqp/properties.ts";
+import {
+  CONFIRMS,
+  downMessage,
+  isClientId,
+  LONGEST_FEDERATION_BYTES,
+  routingKey,
+} from "../../../src/protocols/amqp/wire.ts";
+
+Deno.test("CONFIRMS says nack only where the same message may be published again", () => {
+  const nacked = Object.keys(CONFIRMS).map(Number).filter((verdict) =>
+    CONFIRMS[verdict as Verdict] === "nack"
+  );
+  assert.deepEqual(nacked, [Verdict.BUSY, Verdict.FAILED]);
+});
+
+Deno.test("routingKey fits into a shortstr with the longest names there are", () => {
+  const key = routingKey("f".repeat(LONGEST_FEDERATION_BYTES), "c".repeat(64));
+  assert.equal(key.length, 255);
+});
+
+Deno.test("isClientId takes what federation.proto allows", () => {
+  assert.ok(isClientId("A.b-c_9") && isClientId("c".repeat(64)));
+  for (const no of ["", "c".repeat(65), "a b", "a/b", "ü", "a\n"]) assert.ok(!isClientId(no), no);
+});
+
+Deno.test("downMessage is a transient protobuf message of fl.down", () => {
+  const message = serverMessage({ runId: "r", body: { case: "finish", value: { reason: "x" } } });
+  const down = downMessage("default.client-1", message);
+  assert.equal(down.exchange, "fl.down");
+  assert.deepEqual(decodeServerMessage(down.body), message);
+  assert.deepEqual(decodeProperties(down.properties), {
+    contentType: "application/x-protobuf",
+    deliveryMode: 1,
+  });
+});
