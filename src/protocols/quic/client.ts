@@ -32,6 +32,9 @@ const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const MAX_UPLOADS = 8;
 const MAX_MODELS = 16;
 
+/** A server on every address is on the loopback ones: what connect(2) does for TCP. */
+const LOCAL = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
+
 /** In the runtime, though not in its types, connectQuic trusts a hash as WebTransport does. */
 type ConnectOptions = Deno.ConnectQuicOptions<false> & {
   serverCertificateHashes?: WebTransportHash[];
@@ -39,25 +42,31 @@ type ConnectOptions = Deno.ConnectQuicOptions<false> & {
 
 export const dial: Dial = async (url, { signal }) => {
   const address = addressOf(url);
-  // Not every machine has IPv6.
-  const socket = new Socket(isIP(address.hostname) === 4 ? "0.0.0.0" : "::");
-  const giveUp = () => socket.close();
-  const timer = setTimeout(giveUp, HANDSHAKE_MS);
-  signal.addEventListener("abort", giveUp);
+  let socket: Socket | undefined;
+  let reason: string | undefined;
+  const giveUp = (why: string) => {
+    reason = why;
+    socket?.close();
+  };
+  const abort = () => giveUp("the dialling was aborted");
+  const timer = setTimeout(() => giveUp(`no answer within ${HANDSHAKE_MS} ms`), HANDSHAKE_MS);
+  signal.addEventListener("abort", abort);
   try {
-    if (signal.aborted) giveUp();
+    // Not every machine has IPv6.
+    socket = new Socket(isIP(address.hostname) === 4 ? "0.0.0.0" : "::");
+    if (signal.aborted) abort();
     const conn = await Deno.connectQuic(connectOptions(address, socket.endpoint));
     const { readable, writable } = await conn.createBidirectionalStream();
     const writer = writable.getWriter();
     await writeFrame(writer, new TextEncoder().encode(address.federation));
     return new QuicConnection(conn, { readable, writer, socket });
   } catch (error) {
-    await socket.giveBack();
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectionLost(`Cannot reach ${url}: ${reason}`);
+    await socket?.giveBack();
+    reason ??= error instanceof Error ? error.message : String(error);
+    throw new ConnectionLost(`Cannot reach ${url.host}: ${reason}`);
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", abort);
   }
 };
 
@@ -66,7 +75,7 @@ function connectOptions(
   endpoint: Deno.QuicEndpoint,
 ): ConnectOptions {
   return {
-    hostname,
+    hostname: LOCAL.get(hostname) ?? hostname,
     port,
     endpoint,
     alpnProtocols: [RAW_ALPN],

@@ -94,13 +94,10 @@ async function serveAccepted(conn: Deno.QuicConn, hall: Hall): Promise<void> {
 }
 
 /** Waits until the connection has named its federation. */
-async function admit(conn: Deno.QuicConn, hall: Hall): Promise<Carrier | Refusal> {
-  const count = (bytes: number) => {
-    hall.meter.up += bytes;
-  };
+function admit(conn: Deno.QuicConn, { server, meter }: Hall): Promise<Carrier | Refusal> {
   const accept = conn.protocol === RAW_ALPN ? acceptRaw : acceptWebTransport;
-  const carrier = await accept(conn, count);
-  const { federation } = hall.server;
-  if ("verdict" in carrier || carrier.federation === federation) return carrier;
-  return { verdict: Verdict.UNSUPPORTED, reason: `This is the federation ${federation}` };
+  const count = (bytes: number) => {
+    meter.up += bytes;
+  };
+  return accept(conn, { federation: server.federation, count });
 }

@@ -53,25 +53,29 @@ export class FrameReader {
     return bytes.kind === "end" ? { kind: "cut" } : bytes;
   }
 
-  /** A variable-length integer, as WebTransport puts before a stream's own bytes. */
+  /** Exactly so many bytes; undefined when the stream ends before. */
+  async take(length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const bytes = await this.#read(length);
+    return bytes instanceof Uint8Array ? bytes : undefined;
+  }
+
+  /** A variable-length integer, as HTTP/3 puts before everything. */
   async varint(): Promise<bigint | undefined> {
-    const first = await this.#read(1);
-    if (!(first instanceof Uint8Array)) return undefined;
-    const rest = await this.#read(varintBytes(first[0] ?? 0) - 1);
-    if (!(rest instanceof Uint8Array)) return undefined;
-    return readVarint(new Uint8Array([...first, ...rest]));
+    const first = await this.take(1);
+    const rest = first && await this.take(varintBytes(first[0] ?? 0) - 1);
+    return first && rest && readVarint(new Uint8Array([...first, ...rest]));
   }
 
   /** Reads on without keeping anything, until the stream ends. */
-  async drain(): Promise<void> {
+  async drain(): Promise<"end" | "reset" | "lost"> {
     try {
       for (;;) {
         const { value, done } = await this.#reader.read(new Uint8Array(DRAIN_BYTES));
         this.#count(value?.length ?? 0);
-        if (done) return;
+        if (done) return "end";
       }
-    } catch {
-      // Reset or lost: over as well.
+    } catch (error) {
+      return isStreamError(error) ? "reset" : "lost";
     }
   }
 

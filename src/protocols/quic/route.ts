@@ -54,6 +54,7 @@ export class ClientRoute {
       reading.add(read);
     });
     const control = this.#readControl();
+    void this.#carrier.left.then(() => this.#leftSession());
     const reason = await endOf(this.#conn);
     this.#detach(reason);
     await Promise.all([this.#control.end(), this.#models.end(), control, updates]);
@@ -72,7 +73,10 @@ export class ClientRoute {
   /** Ends the route from our side: what was taken leaves, then the connection closes. */
   async leave(closeCode: number, reason: string): Promise<void> {
     this.#end(reason);
-    await this.#farewell({ closeCode, reason }, this.#controlRead.promise);
+    await this.#farewell(
+      { closeCode, reason },
+      Promise.race([this.#controlRead.promise, this.#carrier.left]),
+    );
   }
 
   /** Ends the route at once: the client broke what the connection cannot go on without. */
@@ -81,7 +85,7 @@ export class ClientRoute {
     const { remote, upcalls } = this.#options;
     upcalls.observe({ kind: "refused", remote, reason });
     this.#detach(reason);
-    this.#conn.close({ closeCode: CLOSE_CODES[verdict], reason });
+    this.#closing ??= this.#carrier.close({ closeCode: CLOSE_CODES[verdict], reason });
   }
 
   async #readControl(): Promise<void> {
@@ -105,6 +109,12 @@ export class ClientRoute {
       case "lost":
         return;
     }
+  }
+
+  #leftSession(): void {
+    const reason = "The client closed its session";
+    this.#detach(reason);
+    this.#closing ??= this.#carrier.close({ closeCode: CLOSE_NO_ERROR, reason });
   }
 
   async #readUpdates(frames: FrameReader): Promise<void> {
@@ -215,7 +225,7 @@ export class ClientRoute {
         await Promise.all([this.#endModel(), this.#carrier.control.writer.close()]);
         await heard;
       });
-      this.#conn.close(close);
+      await this.#carrier.close(close);
     })();
     return this.#closing;
   }

@@ -17,12 +17,7 @@ import { type Hall, serveConnection } from "./connection.ts";
 import type { Options } from "./options.ts";
 import { freed } from "./port.ts";
 import type { ClientRoute } from "./route.ts";
-import { CLOSE_NO_ERROR, HTTP3_ALPN, RAW_ALPN } from "./wire.ts";
-
-/** Shorter idle timeouts lose live clients on a busy machine. */
-const LEAST_IDLE_MS = 10_000;
-/** Peers' own idle timeouts are 30 s and more. */
-const MOST_KEEP_ALIVE_MS = 7500;
+import { CLOSE_NO_ERROR, HTTP3_ALPN, liveness, RAW_ALPN } from "./wire.ts";
 
 export class QuicServer implements ProtocolServer {
   readonly #server: ServerOptions;
@@ -106,15 +101,12 @@ export class QuicServer implements ProtocolServer {
   }
 
   #listen(endpoint: Deno.QuicEndpoint, { certificate, key }: Identity): Deno.QuicListener {
-    const idleMs = Math.max(3 * this.#server.heartbeatIntervalMs, LEAST_IDLE_MS);
     try {
       return endpoint.listen({
         cert: certificate,
         key,
         alpnProtocols: [RAW_ALPN, HTTP3_ALPN],
-        maxIdleTimeout: idleMs,
-        // The answer to a keep-alive is life: a client may train for minutes and say nothing else.
-        keepAliveInterval: Math.min(Math.floor(idleMs / 4), MOST_KEEP_ALIVE_MS),
+        ...liveness(this.#server.heartbeatIntervalMs),
         maxConcurrentBidirectionalStreams: this.#own.maxStreams,
         maxConcurrentUnidirectionalStreams: this.#own.maxStreams,
       });

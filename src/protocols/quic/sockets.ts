@@ -34,7 +34,10 @@ export class Socket {
     const endpoint = this.#endpoint;
     this.#endpoint = undefined;
     if (endpoint === undefined) return;
-    if (this.#closed) return await collectGarbage();
+    if (this.#closed) {
+      await collectGarbage();
+      return;
+    }
     const others = idle.get(this.#hostname);
     if (others === undefined) idle.set(this.#hostname, [endpoint]);
     else others.push(endpoint);

@@ -2,101 +2,171 @@
 
 import { decoded } from "./address.ts";
 import {
+  type Admittance,
   type Carrier,
   type Count,
   eachStream,
+  endUnused,
   malformed,
   nextStream,
+  openStream,
+  otherFederation,
   type Refusal,
   type StreamWriter,
 } from "./carrier.ts";
+import { within } from "./ending.ts";
 import { FrameReader } from "./frames.ts";
-import { varint, WEBTRANSPORT_BIDIRECTIONAL, WEBTRANSPORT_UNIDIRECTIONAL } from "./wire.ts";
+import {
+  controlStream,
+  HEADERS,
+  sessionAccepted,
+  sessionClosed,
+  sessionPath,
+  sessionRefused,
+  WEBTRANSPORT_BIDIRECTIONAL,
+  WEBTRANSPORT_UNIDIRECTIONAL,
+} from "./http3.ts";
+import { varint } from "./wire.ts";
 
 /** A session's id is the id of its CONNECT stream: the first that a client opens (RFC 9000 §2.1). */
 const SESSION_ID = 0n;
+/** What begins a stream of ours. */
+const DOWNWARD_PREFIX = new Uint8Array([
+  ...varint(BigInt(WEBTRANSPORT_UNIDIRECTIONAL)),
+  ...varint(SESSION_ID),
+]);
+const MAX_HTTP_FRAME_BYTES = 16_384n;
+/** How long a client may take to hear why a session is not to be had, or is over. */
+const GOODBYE_MS = 250;
 
 /**
- * Takes a WebTransport session: the path of its URL is the federation's name. Deno makes the
- * session; its streams are read and written as plain QUIC streams, because those that Deno's
- * session hands out neither end nor give back their credit (denoland/deno #36822).
+ * Takes a WebTransport session: the path of its URL is the federation's name. This speaks HTTP/3
+ * itself: streams of Deno.upgradeWebTransport neither end nor give back their credit (denoland/deno
+ * #36822), its sessions do not tell when a page closes them, and each that it refuses leaks a stream.
  */
 export async function acceptWebTransport(
   conn: Deno.QuicConn,
-  count: Count,
+  { federation, count }: Admittance,
 ): Promise<Carrier | Refusal> {
-  let session: WebTransport & { url: string };
-  try {
-    session = await Deno.upgradeWebTransport(conn);
-  } catch (error) {
-    return malformed(`Not a WebTransport session: ${String(error)}`);
-  }
-  session.closed.catch(() => {}); // rejects for a vanished peer; the connection says so as well
-  const federation = decoded(new URL(session.url).pathname.slice(1)) ?? "";
   const bidirectional = conn.incomingBidirectionalStreams.getReader();
-  const control = await nextStream(bidirectional);
-  const frames = control &&
-    await sessionFrames(control.readable, WEBTRANSPORT_BIDIRECTIONAL, count);
-  if (control === undefined || frames === undefined) {
-    return malformed("The session ended before its control stream");
+  try {
+    const settings = await openStream(conn);
+    await settings.write(controlStream());
+    const request = await readRequest(await nextStream(bidirectional), count);
+    if ("verdict" in request) return request;
+    if (decoded(request.path.replace(/^\/|[?#].*$/g, "")) !== federation) {
+      await request.writer.write(sessionRefused());
+      await request.writer.close();
+      await within(GOODBYE_MS, () => request.ended);
+      return otherFederation(federation);
+    }
+    await request.writer.write(sessionAccepted());
+    const control = await nextStream(bidirectional);
+    const frames = control &&
+      await sessionFrames(control.readable, WEBTRANSPORT_BIDIRECTIONAL, count);
+    if (control === undefined || frames === undefined) {
+      return malformed("The session ended before its control stream");
+    }
+    const writer = control.writable.getWriter();
+    return new Session(conn, request, {
+      control: { frames, writer },
+      bidirectional,
+      settings,
+      count,
+    });
+  } catch (error) {
+    return malformed(`No WebTransport session: ${String(error)}`);
   }
-  return new SessionCarrier(conn, session, {
-    federation,
-    control: { frames, writer: control.writable.getWriter() },
-    bidirectional,
-    count,
-  });
 }
 
-class SessionCarrier implements Carrier {
-  readonly federation: string;
+/** The stream that asked for the session, and lives as long as it. */
+interface Request {
+  readonly path: string;
+  readonly writer: StreamWriter;
+  readonly ended: Promise<"end" | "reset" | "lost">;
+}
+
+async function readRequest(
+  stream: Deno.QuicBidirectionalStream | undefined,
+  count: Count,
+): Promise<Request | Refusal> {
+  if (stream === undefined) return malformed("The connection ended before its request");
+  const frames = new FrameReader(stream.readable, count);
+  for (;;) {
+    const type = await frames.varint();
+    const length = await frames.varint();
+    if (type === undefined || length === undefined || length > MAX_HTTP_FRAME_BYTES) {
+      return malformed("The first stream is no HTTP/3 request");
+    }
+    const section = await frames.take(Number(length));
+    if (type !== HEADERS) continue; // unknown frames are to be ignored (RFC 9114 §9)
+    const path = section && sessionPath(section);
+    if (path === undefined) return malformed("The request is not for a WebTransport session");
+    return { path, writer: stream.writable.getWriter(), ended: frames.drain() };
+  }
+}
+
+class Session implements Carrier {
   readonly control: Carrier["control"];
+  readonly left: Promise<void>;
   readonly #conn: Deno.QuicConn;
+  readonly #request: Request;
   readonly #bidirectional: ReadableStreamDefaultReader<Deno.QuicBidirectionalStream>;
   readonly #count: Count;
-  /** Kept: were it collected, its CONNECT and settings streams would end, and with them the session. */
-  readonly session: WebTransport;
+  /** Kept: were it collected, it would end, and with it the connection (RFC 9114 §6.2.1). */
+  readonly settings: StreamWriter;
 
   constructor(
     conn: Deno.QuicConn,
-    session: WebTransport,
-    { federation, control, bidirectional, count }: Pick<Carrier, "federation" | "control"> & {
+    request: Request,
+    { control, bidirectional, settings, count }: {
+      control: Carrier["control"];
       bidirectional: ReadableStreamDefaultReader<Deno.QuicBidirectionalStream>;
+      settings: StreamWriter;
       count: Count;
     },
   ) {
-    this.federation = federation;
-    this.control = control;
     this.#conn = conn;
+    this.#request = request;
+    this.control = control;
+    // A lost connection says itself how it was lost.
+    this.left = new Promise((resolve) => {
+      void request.ended.then((ending) => ending === "lost" ? undefined : resolve());
+    });
     this.#bidirectional = bidirectional;
+    this.settings = settings;
     this.#count = count;
-    this.session = session;
   }
 
   async eachUpdate(take: (frames: FrameReader) => void): Promise<void> {
+    const takeFrom = async (stream: Deno.QuicReceiveStream, kind: number) => {
+      const frames = await sessionFrames(stream, kind, this.#count);
+      if (frames !== undefined) take(frames);
+    };
     const unidirectional = this.#conn.incomingUnidirectionalStreams.getReader();
-    const takeBidirectional = async (stream: Deno.QuicBidirectionalStream) => {
-      stream.writable.close().catch(() => {}); // the client asked for no answer there
-      const frames = await sessionFrames(stream.readable, WEBTRANSPORT_BIDIRECTIONAL, this.#count);
-      if (frames !== undefined) take(frames);
-    };
-    const takeUnidirectional = async (stream: Deno.QuicReceiveStream) => {
-      const frames = await sessionFrames(stream, WEBTRANSPORT_UNIDIRECTIONAL, this.#count);
-      if (frames !== undefined) take(frames);
-    };
     await Promise.all([
-      eachStream(this.#bidirectional, (stream) => void takeBidirectional(stream)),
-      eachStream(unidirectional, (stream) => void takeUnidirectional(stream)),
+      eachStream(this.#bidirectional, (stream) => {
+        void endUnused(stream.writable);
+        void takeFrom(stream.readable, WEBTRANSPORT_BIDIRECTIONAL);
+      }),
+      eachStream(unidirectional, (stream) => void takeFrom(stream, WEBTRANSPORT_UNIDIRECTIONAL)),
     ]);
   }
 
   async openModel(): Promise<StreamWriter> {
-    const stream = await this.#conn.createUnidirectionalStream({ waitUntilAvailable: true });
-    const writer = stream.getWriter();
-    await writer.write(
-      new Uint8Array([...varint(BigInt(WEBTRANSPORT_UNIDIRECTIONAL)), ...varint(SESSION_ID)]),
-    );
+    const writer = await openStream(this.#conn);
+    await writer.write(DOWNWARD_PREFIX);
     return writer;
+  }
+
+  /** Scripts hear the reason of a session's end, not that of a connection's. */
+  async close(info: Deno.QuicCloseInfo): Promise<void> {
+    await within(GOODBYE_MS, async () => {
+      await this.#request.writer.write(sessionClosed(info));
+      await this.#request.writer.close();
+      await this.#request.ended;
+    });
+    this.#conn.close(info);
   }
 }
 
@@ -108,7 +178,7 @@ async function sessionFrames(
 ): Promise<FrameReader | undefined> {
   const frames = new FrameReader(stream, count);
   if (await frames.varint() === BigInt(kind) && await frames.varint() === SESSION_ID) return frames;
-  // Stopping a QPACK stream would be an HTTP/3 connection error (RFC 9204 §4.2).
+  // Stopping the control stream or QPACK's would be a connection error (RFC 9114 §6.2.1, RFC 9204 §4.2).
   await frames.drain();
   return undefined;
 }

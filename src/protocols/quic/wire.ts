@@ -41,6 +41,21 @@ export const CLOSE_CODES = {
   [Verdict.FAILED]: 0x5412,
 } as const satisfies Record<Verdict, number>;
 
+/** Shorter idle timeouts lose live clients on a busy machine. */
+const LEAST_IDLE_MS = 10_000;
+/** Peers' own idle timeouts are 30 s and more. */
+const MOST_KEEP_ALIVE_MS = 7500;
+
+/**
+ * When a silent client is lost: after three heartbeat intervals without any packet. The answer to
+ * a keep-alive is one, so a client may train for minutes and say nothing.
+ */
+export function liveness(heartbeatIntervalMs: number): Deno.QuicTransportOptions {
+  const maxIdleTimeout = Math.max(3 * heartbeatIntervalMs, LEAST_IDLE_MS);
+  const keepAliveInterval = Math.min(Math.floor(maxIdleTimeout / 4), MOST_KEEP_ALIVE_MS);
+  return { maxIdleTimeout, keepAliveInterval };
+}
+
 export function lengthPrefix(length: number): Uint8Array<ArrayBuffer> {
   const prefix = new Uint8Array(LENGTH_BYTES);
   new DataView(prefix.buffer).setUint32(0, length);
@@ -55,10 +70,6 @@ export function readLength(prefix: Uint8Array): number {
 export function isLast(part: UpdatePart | ModelPart): boolean {
   return part.offset + BigInt(part.bytes.length) >= part.totalBytes;
 }
-
-/** Streams of a WebTransport session begin with their kind and the session's id (draft-ietf-webtrans-http3 §4). */
-export const WEBTRANSPORT_UNIDIRECTIONAL = 0x54;
-export const WEBTRANSPORT_BIDIRECTIONAL = 0x41;
 
 /** Bytes of the variable-length integer that begins with `first` (RFC 9000 §16): 1, 2, 4 or 8. */
 export function varintBytes(first: number): number {

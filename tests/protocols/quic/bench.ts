@@ -43,13 +43,17 @@ export class Bench implements AsyncDisposable {
   }
 }
 
-/** A model of one part. */
-export function model(modelRound: number, bytes: Uint8Array): ServerMessage {
+/** A part of a model: all of it, unless `totalBytes` says otherwise. */
+export function model(
+  modelRound: number,
+  bytes: Uint8Array,
+  totalBytes = bytes.length,
+): ServerMessage {
   return serverMessage({
     runId: RUN_ID,
     body: {
       case: "modelPart",
-      value: { modelRound, totalBytes: BigInt(bytes.length), bytes },
+      value: { modelRound, totalBytes: BigInt(totalBytes), bytes },
     },
   });
 }

@@ -74,14 +74,19 @@ export class Told {
     return told;
   }
 
+  /** Exactly so many bytes. */
+  async take(length: number): Promise<Uint8Array> {
+    const { value } = await this.#reader.read(new Uint8Array(length), { min: length });
+    assert.equal(value?.length, length);
+    return value;
+  }
+
   /** The next message of the server; undefined at the stream's end. */
   async hear(): Promise<ServerMessage | undefined> {
     const prefix = await this.#reader.read(new Uint8Array(4), { min: 4 });
     if (prefix.value?.length !== 4) return undefined;
     const length = new DataView(prefix.value.buffer).getUint32(0);
-    const { value } = await this.#reader.read(new Uint8Array(length), { min: length });
-    assert.ok(value);
-    return decodeServerMessage(value);
+    return decodeServerMessage(await this.take(length));
   }
 }
 

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { options, permissions } from "../../../src/protocols/quic/options.ts";
+
+Deno.test("options has a default for everything", () => {
+  const { hostname, port, certificate, key } = options.parse({});
+  assert.deepEqual([hostname, port, certificate, key], ["127.0.0.1", 4433, "", ""]);
+});
+
+Deno.test("options describes every field", () => {
+  for (const [name, field] of Object.entries(options.shape)) {
+    assert.ok(field.description, name);
+  }
+});
+
+Deno.test("options refuses unknown keys, host names and a certificate without its key", () => {
+  assert.throws(() => options.parse({ prot: 1 }));
+  assert.throws(() => options.parse({ hostname: "localhost" }));
+  assert.throws(
+    () => options.parse({ certificate: "-----BEGIN CERTIFICATE-----" }),
+    /belong together/,
+  );
+});
+
+Deno.test("permissions() names the one address the Worker binds, and nothing else", () => {
+  const { net, ...others } = permissions(options.parse({ port: 4434 }));
+  assert.deepEqual(net, ["127.0.0.1:4434"]);
+  assert.ok(Object.values(others).every((permission) => permission === false));
+  assert.deepEqual(permissions(options.parse({ hostname: "::1" })).net, ["[::1]:4433"]);
+});
