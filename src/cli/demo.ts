@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { type Config, readConfig } from "../config.ts";
 import { type DemoResult, type DemoRound, runDemo } from "../demo/demo.ts";
+import { ClientFailed } from "../demo/local_federation.ts";
 import { openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
@@ -72,6 +73,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     });
   } catch (error) {
     if (io.signal.aborted) throw new Failure("the demo was stopped", { cause: error });
+    if (error instanceof ClientFailed) throw new Failure(error.message, { cause: error });
     throw error;
   }
   show[Symbol.dispose]();

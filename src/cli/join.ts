@@ -30,7 +30,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     examples: [
       ["tributary join mqtt://127.0.0.1:1883/default --data train.csv", "over MQTT"],
       [
-        "tributary join 'quic://host:4433/default?cert=...' grpc://host:50051/default " +
+        "tributary join 'quic://host:4433/default?hash=...' grpc://host:50051/default " +
         "--data x.npy,y.npy",
         "over QUIC, or over gRPC when QUIC does not answer",
       ],
@@ -120,6 +120,7 @@ class Watcher implements Disposable {
       });
       return this.#bar.update(batch);
     }
+    if (event.kind === "modelPart") return;
     this[Symbol.dispose]();
     switch (event.kind) {
       case "unreachable": {

@@ -11,6 +11,15 @@ export interface Backoff {
 
 export const DEFAULT_BACKOFF: Backoff = { firstMs: 250, mostMs: 30_000 };
 
+/** Lets time pass. @throws the signal's reason once it fires. */
+export async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(durationMs, undefined, { signal });
+  } catch {
+    throw signal.reason; // not Node's own AbortError
+  }
+}
+
 /** The pause after `failures` failed rounds: doubling, capped, and jittered so that fleets spread. */
 export function pauseMs(
   failures: number,
@@ -43,12 +52,12 @@ export async function reach(options: DiallingOptions): Promise<Connection> {
       try {
         return await dialOnce(url, options);
       } catch (error) {
+        signal.throwIfAborted(); // a wire may name the abort in its own way
         if (!(error instanceof ConnectionLost)) throw error;
-        signal.throwIfAborted();
         failed(url, error.message, index === urls.length - 1 ? retryInMs : undefined);
       }
     }
-    await delay(retryInMs, undefined, { signal });
+    await pause(retryInMs, signal);
   }
 }
 

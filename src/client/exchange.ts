@@ -12,9 +12,12 @@ export interface Identity {
 }
 
 export interface ExchangeOptions {
-  /** Gets every message of the server but receipts. */
+  /** Gets every message of the server, receipts too. */
   readonly hear: (message: ServerMessage) => void;
-  /** No word from the server for so long while a receipt is awaited: the connection counts as lost. */
+  /**
+   * No word from the server for so long while a receipt is awaited, or no receipt for so long after
+   * a later one came: the connection counts as lost.
+   */
   readonly silenceMs: () => number;
 }
 
@@ -23,9 +26,11 @@ export class Exchange implements AsyncDisposable {
   readonly #identity: Identity;
   readonly #options: ExchangeOptions;
   readonly #awaited = new Map<number, PromiseWithResolvers<Receipt>>();
+  readonly #ended = new AbortController();
   readonly #over = Promise.withResolvers<string>();
   readonly #listening: Promise<void>;
   #sequence = 0;
+  #passedOver = false;
   #lostReason: string | undefined;
   #watch: ReturnType<typeof setTimeout> | undefined;
 
@@ -34,6 +39,11 @@ export class Exchange implements AsyncDisposable {
     this.#identity = identity;
     this.#options = options;
     this.#listening = this.#listen();
+  }
+
+  /** Fires when the connection is over, with a ConnectionLost as its reason. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
   }
 
   /** Why the connection is over; resolves once. */
@@ -69,10 +79,8 @@ export class Exchange implements AsyncDisposable {
     let reason = "the connection ended";
     try {
       for await (const message of this.#connection.messages) {
+        if (message.body.case === "receipt") this.#judged(message.body.value);
         this.#heard();
-        if (message.body.case === "receipt") {
-          this.#awaited.get(message.body.value.sequence)?.resolve(message.body.value);
-        }
         this.#options.hear(message);
       }
       reason = await this.#connection.lost;
@@ -82,7 +90,27 @@ export class Exchange implements AsyncDisposable {
     this.#end(reason);
   }
 
+  #judged(receipt: Receipt): void {
+    const { sequence } = receipt;
+    const awaited = this.#awaited.get(sequence);
+    if (awaited === undefined) return; // repeated by its wire
+    const [oldest] = this.#awaited.keys();
+    this.#awaited.delete(sequence);
+    awaited.resolve(receipt);
+    // Receipts come in the order of what they answer: one that was passed over may be lost.
+    if (oldest === sequence) this.#passedOver = false;
+    else if (!this.#passedOver) {
+      this.#passedOver = true;
+      this.#restart();
+    }
+  }
+
+  /** Any word is life, but none makes up for a receipt that was passed over. */
   #heard(): void {
+    if (!this.#passedOver) this.#restart();
+  }
+
+  #restart(): void {
     clearTimeout(this.#watch);
     this.#watch = undefined;
     if (this.#awaited.size > 0) this.#expectWord();
@@ -100,7 +128,9 @@ export class Exchange implements AsyncDisposable {
     if (this.#lostReason !== undefined) return;
     this.#lostReason = reason;
     clearTimeout(this.#watch);
-    for (const awaited of this.#awaited.values()) awaited.reject(new ConnectionLost(reason));
+    const lost = new ConnectionLost(reason);
+    for (const awaited of this.#awaited.values()) awaited.reject(lost);
+    this.#ended.abort(lost);
     this.#over.resolve(reason);
   }
 

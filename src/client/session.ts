@@ -5,7 +5,6 @@ import { ConnectionLost } from "../contract/connection.ts";
 import {
   ClosingReason,
   type Finish,
-  LeaveReason,
   type ModelPart,
   type Receipt,
   type ServerMessage,
@@ -15,48 +14,18 @@ import {
   Verdict,
   type Welcome,
 } from "../contract/federation_pb.ts";
-import { setTimeout as delay } from "node:timers/promises";
-import { type Backoff, DEFAULT_BACKOFF, reach } from "./dialling.ts";
-import { Download } from "./download.ts";
+import { type Backoff, DEFAULT_BACKOFF, pause, pauseMs, reach } from "./dialling.ts";
+import type { Download } from "./download.ts";
 import { Exchange, type Identity } from "./exchange.ts";
-import type { Trainer, TrainProgress } from "./trainer.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { heartbeat, hello, leaveDone, leaveLost, leaveShuttingDown } from "./messages.ts";
+import { Models } from "./models.ts";
+import type { SessionEvent } from "./session_event.ts";
+import { Tasks } from "./tasks.ts";
+import type { Trainer } from "./trainer.ts";
 import { type Update, upload } from "./upload.ts";
 
-/** What a client tells whoever watches it. */
-export type SessionEvent =
-  | {
-    readonly kind: "unreachable";
-    readonly url: string;
-    readonly reason: string;
-    readonly retryInMs: number | undefined;
-  }
-  | {
-    readonly kind: "welcomed";
-    readonly wire: string;
-    readonly runId: string;
-    readonly round: number;
-  }
-  | { readonly kind: "modelHeld"; readonly round: number; readonly bytes: number }
-  | { readonly kind: "training"; readonly round: number; readonly progress: TrainProgress }
-  | {
-    readonly kind: "trained";
-    readonly round: number;
-    readonly metrics: Readonly<Record<string, number>>;
-  }
-  | {
-    readonly kind: "uploaded";
-    readonly round: number;
-    readonly verdict: Verdict;
-    readonly detail: string;
-  }
-  | {
-    readonly kind: "evaluated";
-    readonly round: number;
-    readonly metrics: Readonly<Record<string, number>>;
-  }
-  | { readonly kind: "taskFailed"; readonly round: number; readonly reason: string }
-  | { readonly kind: "roundClosed"; readonly round: number; readonly clients: number }
-  | { readonly kind: "lost"; readonly wire: string; readonly reason: string };
+export type { SessionEvent } from "./session_event.ts";
 
 export interface SessionOptions {
   readonly clientId: string;
@@ -100,16 +69,15 @@ export class Session {
   /** Bound to Hello and to the last will: of this process, not of one connection. */
   #nonce = crypto.getRandomValues(new Uint8Array(16));
   #welcome: Welcome | undefined;
-  #download: Download | undefined;
-  #whole: Download | undefined;
+  readonly #models = new Models();
   #update: Update | undefined;
-  /** The newest task of each kind, waiting for its model or under way. */
-  readonly #tasks = new Map<TaskKind, Task>();
-  readonly #work = new Map<TaskKind, { taskId: number; abort: AbortController }>();
+  readonly #tasks = new Tasks();
   #finish: Finish | undefined;
   /** The final model is held: a connection that ends now ends nothing else. */
   #done = false;
   #exchange: Exchange | undefined;
+  /** The connection on which Welcome was heard: the session is known to be good there. */
+  #welcomedOn: Exchange | undefined;
   #turn = Promise.withResolvers<Turn>();
   readonly #heartbeat = new Heartbeat(() => this.#beat());
 
@@ -125,10 +93,10 @@ export class Session {
    * @throws the signal's reason, after the server was told.
    */
   async run(): Promise<FinalModel> {
-    const { signal } = this.#options;
-    using heartbeat = this.#heartbeat;
-    for (let pauseMs = 0;;) {
-      await delay(pauseMs, undefined, { signal });
+    const { signal, backoff = DEFAULT_BACKOFF } = this.#options;
+    using beats = this.#heartbeat;
+    for (let failures = 0, waitMs = 0;;) {
+      await pause(waitMs, signal);
       const connection = await this.#reach();
       const turn = this.#turn = Promise.withResolvers<Turn>();
       turn.promise.catch(() => {});
@@ -138,7 +106,7 @@ export class Session {
       });
       this.#exchange = exchange;
       void exchange.over.then((reason) => {
-        if (this.#done) return; // the server has heard, or had its time
+        if (this.#exchange !== exchange || this.#done) return; // closed by this client
         this.#options.observe({ kind: "lost", wire: connection.wire, reason });
         turn.resolve({ kind: "redial", afterMs: 0 });
       });
@@ -149,17 +117,18 @@ export class Session {
         this.#guard(this.#greet(exchange));
         const end = await turn.promise;
         if (end.kind === "finished") return end.final;
-        pauseMs = end.afterMs;
+        // Who takes the connection and gives no Welcome must not be called without a pause.
+        failures = this.#welcomedOn === exchange ? 0 : failures + 1;
+        const leastMs = failures === 0 ? 0 : pauseMs(failures - 1, backoff);
+        waitMs = Math.max(end.afterMs, leastMs);
       } catch (error) {
+        this.#tasks.abort(error);
         if (signal.aborted) await this.#goodbye(exchange);
         throw error;
       } finally {
         signal.removeEventListener("abort", aborted);
-        for (const { abort } of this.#work.values()) {
-          if (signal.aborted) abort.abort(signal.reason);
-        }
         this.#exchange = undefined;
-        heartbeat.stop();
+        beats.stop();
       }
     }
   }
@@ -178,7 +147,7 @@ export class Session {
       dialTimeoutMs: DIAL_TIMEOUT_MS,
       will: clientMessage({
         clientId,
-        body: { case: "leave", value: { reason: LeaveReason.LOST, nonce: this.#nonce } },
+        body: leaveLost(this.#nonce),
       }),
       failed: (url, reason, retryInMs) =>
         observe({ kind: "unreachable", url: url.href, reason, retryInMs }),
@@ -193,24 +162,12 @@ export class Session {
   }
 
   async #greet(exchange: Exchange): Promise<void> {
-    const { trainer, software, token = "", labels = {} } = this.#options;
-    const held = this.#download?.held();
     const receipt = await exchange.ask(
-      clientMessage({
-        body: {
-          case: "hello",
-          value: {
-            contractVersion: 1,
-            nonce: this.#nonce,
-            token,
-            software,
-            samples: trainer.samples,
-            labels: { ...labels },
-            session: this.#identity.session,
-            ...(held === undefined ? {} : { held }),
-          },
-        },
-      }).body,
+      hello(this.#options, {
+        nonce: this.#nonce,
+        session: this.#identity.session,
+        model: this.#models.newest,
+      }),
     );
     switch (receipt.verdict) {
       case Verdict.ACCEPTED:
@@ -232,12 +189,10 @@ export class Session {
     this.#identity.runId = "";
     this.#nonce = crypto.getRandomValues(new Uint8Array(16));
     this.#welcome = undefined;
-    this.#download = undefined;
-    this.#whole = undefined;
+    this.#models.clear();
     this.#update = undefined;
     this.#tasks.clear();
     this.#finish = undefined;
-    for (const { abort } of this.#work.values()) abort.abort();
   }
 
   #redial(afterMs: number): void {
@@ -246,7 +201,11 @@ export class Session {
 
   #hear(exchange: Exchange, message: ServerMessage): void {
     const { body } = message;
-    if (body.case === "receipt") return this.#judged(message.runId, body.value);
+    if (body.case === "receipt") {
+      // Before Welcome there is only Hello to be judged, which sees to its own.
+      if (this.#welcomedOn === exchange) this.#judged(message.runId, body.value);
+      return;
+    }
     if (body.case === "welcome") {
       return this.#guard(this.#welcomed(exchange, message.runId, body.value));
     }
@@ -255,12 +214,12 @@ export class Session {
       case "modelPart":
         return this.#modelPart(exchange, body.value);
       case "task":
-        this.#tasks.set(body.value.kind, body.value);
+        this.#tasks.take(body.value);
         return this.#goOn();
       case "roundClosed": {
         const { round, clients } = body.value;
         this.#options.observe({ kind: "roundClosed", round, clients });
-        return this.#dropStale(round);
+        return this.#tasks.dropStale(round);
       }
       case "finish":
         this.#finish = body.value;
@@ -274,7 +233,7 @@ export class Session {
 
   #judged(runId: string, receipt: Receipt): void {
     const lost = receipt.verdict === Verdict.NO_SESSION || receipt.verdict === Verdict.OTHER_RUN;
-    if (!lost || this.#identity.session.length === 0) return;
+    if (!lost) return;
     if (receipt.verdict === Verdict.OTHER_RUN && runId === this.#identity.runId) return;
     this.#startAnew();
     this.#redial(0);
@@ -286,6 +245,7 @@ export class Session {
     this.#identity.runId = runId;
     this.#identity.session = welcome.session;
     this.#welcome = welcome;
+    this.#welcomedOn = exchange;
     this.#heartbeat.start(welcome.heartbeatIntervalMs);
     const { wire } = exchange.connection;
     this.#options.observe({ kind: "welcomed", wire, runId, round: welcome.round });
@@ -295,70 +255,50 @@ export class Session {
   }
 
   #modelPart(exchange: Exchange, part: ModelPart): void {
-    const current = this.#download;
-    if (current === undefined || part.modelRound > current.round) {
-      if (part.totalBytes !== this.#welcome?.model?.bytes) return;
-      this.#download = new Download(part);
-    } else if (part.modelRound < current.round) return;
-    const download = this.#download as Download;
-    const stepBytes = (this.#welcome?.windowBytes ?? 0) / 4;
-    if (!download.take(part, stepBytes)) return;
-    const { body } = clientMessage({ body: { case: "modelHeld", value: download.held() } });
-    exchange.ask(body).catch(() => {}); // a lost connection is noticed by the turn
-    if (download.sha256 !== undefined) {
-      this.#whole = download;
-      this.#options.observe({
-        kind: "modelHeld",
-        round: download.round,
-        bytes: download.bytes.length,
-      });
-      this.#goOn();
-    }
+    const { observe } = this.#options;
+    const { modelRound: round, bytes: { length: bytes } } = part;
+    const [offset, totalBytes] = [Number(part.offset), Number(part.totalBytes)];
+    observe({ kind: "modelPart", round, offset, bytes, totalBytes });
+    const model = this.#models.take(part, {
+      totalBytes: this.#welcome?.model?.bytes,
+      stepBytes: (this.#welcome?.windowBytes ?? 0) / 4,
+    });
+    if (model === undefined) return;
+    const { body } = clientMessage({ body: { case: "modelHeld", value: model.held() } });
+    exchange.ask(body).then(
+      ({ verdict }) => {
+        if (verdict === Verdict.MALFORMED && this.#models.forget(model)) this.#tasks.abort();
+      },
+      () => {}, // a lost connection is noticed by the turn
+    );
+    if (model.sha256 === undefined) return;
+    observe({ kind: "modelHeld", round, bytes: totalBytes });
+    this.#goOn();
   }
 
   /** Starts whatever has all it needs: a task whose model is held, an upload cut short, the end. */
   #goOn(): void {
     const exchange = this.#exchange;
-    const whole = this.#whole;
-    if (exchange === undefined || whole === undefined || this.#welcome === undefined) return;
+    const { whole } = this.#models;
+    if (this.#done || exchange === undefined || whole === undefined) return;
+    if (this.#welcome === undefined) return;
     if (this.#finish !== undefined && whole.round === this.#finish.round) {
       return this.#guard(this.#finished(exchange, whole, this.#finish));
     }
-    for (const task of this.#tasks.values()) {
-      const running = this.#work.get(task.kind);
-      if (running?.taskId === task.taskId) continue;
-      if (task.modelRound !== whole.round) continue;
-      running?.abort.abort();
-      const abort = new AbortController();
-      const work = { taskId: task.taskId, abort };
-      this.#work.set(task.kind, work);
-      void this.#carryOut(task, whole, abort.signal).finally(() => {
-        if (this.#work.get(task.kind) === work) this.#work.delete(task.kind);
-      });
-    }
+    this.#tasks.start(whole.round, (task, signal) => this.#carryOut(task, whole, signal));
   }
 
-  /** Work for a round that has closed is in vain. */
-  #dropStale(closedRound: number): void {
-    const task = this.#tasks.get(TaskKind.TRAIN);
-    if (task === undefined || task.round > closedRound) return;
-    this.#tasks.delete(TaskKind.TRAIN);
-    const running = this.#work.get(TaskKind.TRAIN);
-    if (running?.taskId === task.taskId) running.abort.abort();
-  }
-
-  async #carryOut(task: Task, model: Download, signal: AbortSignal): Promise<void> {
-    const { observe } = this.#options;
+  /** Gives back whether the task is done with; if not, it is taken up again. */
+  async #carryOut(task: Task, model: Download, signal: AbortSignal): Promise<boolean> {
     try {
       if (task.kind === TaskKind.TRAIN) await this.#train(task, model, signal);
       else if (task.kind === TaskKind.EVALUATE) await this.#evaluate(task, model, signal);
-      if (this.#tasks.get(task.kind) === task) this.#tasks.delete(task.kind);
     } catch (error) {
-      if (signal.aborted || error instanceof ConnectionLost) return; // taken up again, or in vain
-      if (this.#tasks.get(task.kind) === task) this.#tasks.delete(task.kind);
+      if (signal.aborted || error instanceof ConnectionLost) return false;
       const reason = error instanceof Error ? error.message : String(error);
-      observe({ kind: "taskFailed", round: task.round, reason });
+      this.#options.observe({ kind: "taskFailed", round: task.round, reason });
     }
+    return true;
   }
 
   async #train(task: Task, model: Download, signal: AbortSignal): Promise<void> {
@@ -415,16 +355,12 @@ export class Session {
     if (!equal(sha256, finish.modelSha256)) {
       throw new SessionEnded("The final model differs from the one the server announced");
     }
-    for (const { abort } of this.#work.values()) abort.abort();
+    this.#tasks.clear();
     this.#done = true;
     const { reason, round, metrics } = finish;
     const final: FinalModel = { model: whole.bytes, round, reason, metrics };
     try {
-      await exchange.ask(
-        clientMessage({
-          body: { case: "leave", value: { reason: LeaveReason.DONE, modelSha256: sha256 } },
-        }).body,
-      );
+      await exchange.ask(leaveDone(sha256));
     } catch (error) {
       if (!(error instanceof ConnectionLost)) throw error;
     }
@@ -451,39 +387,11 @@ export class Session {
   }
 
   #beat(): void {
-    const { body } = clientMessage({ body: { case: "heartbeat", value: {} } });
-    this.#exchange?.ask(body).catch(() => {}); // a lost connection is noticed by the turn
+    this.#exchange?.ask(heartbeat()).catch(() => {}); // a lost connection is noticed by the turn
   }
 
   async #goodbye(exchange: Exchange): Promise<void> {
-    const { body } = clientMessage({
-      body: { case: "leave", value: { reason: LeaveReason.SHUTTING_DOWN } },
-    });
-    await exchange.ask(body).catch(() => {}); // it may be gone already
-  }
-}
-
-/** Beats at an interval between start and stop. */
-class Heartbeat implements Disposable {
-  readonly #beat: () => void;
-  #timer: ReturnType<typeof setInterval> | undefined;
-
-  constructor(beat: () => void) {
-    this.#beat = beat;
-  }
-
-  start(intervalMs: number): void {
-    this.stop();
-    this.#timer = setInterval(this.#beat, intervalMs);
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-
-  [Symbol.dispose](): void {
-    this.stop();
+    await exchange.ask(leaveShuttingDown()).catch(() => {}); // it may be gone already
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { clientMessage } from "../contract/codec.ts";
 import { type Receipt, type UpdateKind, Verdict } from "../contract/federation_pb.ts";
-import { setTimeout as delay } from "node:timers/promises";
+import { pause } from "./dialling.ts";
 import type { Exchange } from "./exchange.ts";
 
 /** An update on its way; survives the connection it was begun on. */
@@ -74,7 +74,10 @@ export async function upload(
       case Verdict.BUSY:
       case Verdict.FAILED:
         if (oldest.turn !== turn) break;
-        await delay(Math.max(receipt.retryAfterMs, 1), undefined, { signal });
+        await pause(
+          Math.max(receipt.retryAfterMs, 1),
+          AbortSignal.any([signal, exchange.signal]),
+        );
         turnBack(heldBytes);
         break;
       default:

@@ -1,14 +1,13 @@
-/** A client of the demo: `tributary join` as a process of its own, its log read line by line. */
+/** A client as a process of its own: this very program again, its log read line by line. */
 
 import { TextLineStream } from "./lines.ts";
 
 export interface ClientSpec {
   readonly wire: string;
-  readonly url: string;
-  /** As `join --data` takes it. */
-  readonly data: string;
-  /** Where it writes the final model. */
-  readonly out: string;
+  /** The verb and what follows it; it must make the process write its log as JSON. */
+  readonly args: readonly string[];
+  /** Gets each line of its log. */
+  readonly hear?: (line: Line) => void;
 }
 
 /** One line of its log. */
@@ -19,34 +18,23 @@ const KEPT_LINES = 5;
 
 export class ClientProcess implements AsyncDisposable {
   readonly wire: string;
-  readonly out: string;
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<void>;
-  readonly #joining = Promise.withResolvers<Line>();
   readonly #newest: string[] = [];
 
-  constructor({ wire, url, data, out }: ClientSpec) {
+  constructor({ wire, args, hear = () => {} }: ClientSpec) {
     this.wire = wire;
-    this.out = out;
-    const args = ["join", url, "--data", data, "--id", wire, "--out", out, "--log-format", "json"];
     this.#child = new Deno.Command(Deno.execPath(), {
       args: [...programArgs(), ...args],
       stdin: "null",
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    this.#joining.promise.catch(() => {}); // who wants to know awaits it
-    this.#reading = this.#read();
+    this.#reading = this.#read(hear);
   }
 
   get pid(): number {
     return this.#child.pid;
-  }
-
-  /** Training samples of each class: the first thing a client says. */
-  async samplesByClass(): Promise<number[]> {
-    const { samples_by_class } = await this.#joining.promise;
-    return Array.isArray(samples_by_class) ? samples_by_class.map(Number) : [];
   }
 
   /** Resolves when the process has ended and all it wrote is read. */
@@ -65,16 +53,15 @@ export class ClientProcess implements AsyncDisposable {
     }
   }
 
-  async #read(): Promise<void> {
+  async #read(hear: (line: Line) => void): Promise<void> {
     const lines = this.#child.stderr.pipeThrough(new TextDecoderStream())
       .pipeThrough(new TextLineStream());
     for await (const text of lines) {
       const line = parse(text);
-      if (line?.message === "joining") this.#joining.resolve(line);
-      this.#newest.push(line === undefined ? text : line.message);
+      this.#newest.push(line === undefined ? text : sentence(line));
       if (this.#newest.length > KEPT_LINES) this.#newest.shift();
+      if (line !== undefined) hear(line);
     }
-    this.#joining.reject(new Error(`The ${this.wire} client ended: ${this.#newest.join("; ")}`));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,4 +84,9 @@ function parse(text: string): Line | undefined {
   } catch {
     return undefined; // not a log line: an error in plain words
   }
+}
+
+function sentence({ message, reason, detail }: Line): string {
+  const why = reason ?? detail;
+  return why === undefined ? message : `${message}: ${String(why)}`;
 }

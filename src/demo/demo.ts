@@ -6,8 +6,8 @@ import type { Config } from "../config.ts";
 import type { Outcome } from "../coordinator/options.ts";
 import type { Events } from "../events.ts";
 import type { Metrics } from "../metrics.ts";
-import { FederationServer, type ServerParts } from "../server/federation_server.ts";
-import { ClientProcess } from "./client_process.ts";
+import type { Line } from "./client_process.ts";
+import { LocalFederation, type Seat } from "./local_federation.ts";
 
 /** One round as people see it. */
 export interface DemoRound {
@@ -33,8 +33,6 @@ export interface DemoSpec {
   /** How MNIST is shared out among the clients. */
   readonly partition: { readonly alpha: number; readonly seed: number };
   readonly signal: AbortSignal;
-  /** Instead of the product's Workers: for trials that make one fail. */
-  readonly wires?: ServerParts["wires"];
   readonly watch: DemoWatch;
 }
 
@@ -43,8 +41,6 @@ export interface DemoWatch {
   shared(samplesByClass: ReadonlyMap<string, readonly number[]>): void;
   roundStarted(round: number): void;
   roundDone(round: DemoRound): void;
-  /** The federation is up; clients are processes with these ids. */
-  started?(clients: ReadonlyMap<string, ClientProcess>): void;
 }
 
 export interface DemoResult {
@@ -62,79 +58,74 @@ export interface DemoResult {
 
 /**
  * Runs a federation with one client on each configured wire.
- * @throws {Error} when a client ends before the run does; the sentence says which and why.
+ * @throws {ClientFailed} when a client ends before the run does.
  */
 export async function runDemo(spec: DemoSpec): Promise<DemoResult> {
-  const { config, metrics, missing, directory, partition, signal, watch, wires } = spec;
+  const { config, metrics, missing, directory, signal, watch } = spec;
   const begunMs = performance.now();
   const rounds = new Rounds(watch);
-  await using server = await FederationServer.open({
-    config,
-    events: rounds.listenTo(spec.events),
-    metrics,
-    missing,
-    ...(wires === undefined ? {} : { wires }),
+  const shares = new Shares(config.protocols, watch);
+  await using federation = await LocalFederation.open({
+    parts: { config, events: rounds.listenTo(spec.events), metrics, missing },
+    client: (seat) => ({
+      args: joinArgs(seat, spec),
+      hear: (line) => shares.hear(seat.wire, line),
+    }),
+    signal,
   });
-  rounds.measure(async () => (await server.status()).wires);
-  await using stack = new AsyncDisposableStack();
-  const { alpha, seed } = partition;
-  const clients = new Map(server.addresses.map(({ wire, url }, index) => {
-    const data = `mnist:share=${index + 1}/${server.addresses.length},alpha=${alpha},seed=${seed}`;
-    const out = join(directory, `${wire}.safetensors`);
-    return [wire, stack.use(new ClientProcess({ wire, url, data, out }))];
-  }));
-  watch.started?.(clients);
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = () => aborted.reject(signal.reason);
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    const failed = earlyEnd(clients.values());
-    const outcome = await Promise.race([
-      Promise.all([server.finished, share(clients, watch)]).then(([outcome]) => outcome),
-      failed,
-      aborted.promise,
-    ]);
-    const exitCodes = new Map<string, number>();
-    for (const [wire, client] of clients) exitCodes.set(wire, (await client.ended()).code);
-    await rounds.settled();
-    const modelPath = join(directory, "model.safetensors");
-    return {
-      outcome,
-      rounds: rounds.all,
-      exitCodes,
-      clientSha256: await hashes(clients.values()),
-      modelSha256: await sha256Of(modelPath),
-      modelPath,
-      traffic: rounds.traffic,
-      seconds: (performance.now() - begunMs) / 1000,
-    };
-  } finally {
-    signal.removeEventListener("abort", onAbort);
+  rounds.measure(async () => (await federation.server.status()).wires);
+  const outcome = await federation.finished();
+  const exitCodes = await federation.ended();
+  await rounds.settled();
+  const modelPath = join(directory, "model.safetensors");
+  return {
+    outcome,
+    rounds: rounds.all,
+    exitCodes,
+    clientSha256: await hashes(directory, exitCodes.keys()),
+    modelSha256: await sha256Of(modelPath),
+    modelPath,
+    traffic: rounds.traffic,
+    seconds: (performance.now() - begunMs) / 1000,
+  };
+}
+
+function joinArgs({ wire, url, index, count }: Seat, { directory, partition }: DemoSpec): string[] {
+  const data = `mnist:share=${index + 1}/${count},alpha=${partition.alpha},seed=${partition.seed}`;
+  const out = clientModel(directory, wire);
+  return ["join", url, "--data", data, "--id", wire, "--out", out, "--log-format", "json"];
+}
+
+/** Where the client of a wire writes the final model. */
+function clientModel(directory: string, wire: string): string {
+  return join(directory, `${wire}.safetensors`);
+}
+
+/** Tells once what all clients hold: the first thing that each of them says. */
+class Shares {
+  readonly #samplesByClass = new Map<string, readonly number[]>();
+  readonly #wires: readonly string[];
+  readonly #watch: DemoWatch;
+
+  constructor(wires: readonly string[], watch: DemoWatch) {
+    this.#wires = wires;
+    this.#watch = watch;
+  }
+
+  hear(wire: string, { message, samples_by_class: samples }: Line): void {
+    if (message !== "joining" || !Array.isArray(samples)) return;
+    this.#samplesByClass.set(wire, samples.map(Number));
+    if (this.#samplesByClass.size < this.#wires.length) return;
+    const inOrder = this.#wires.map((each) =>
+      [each, this.#samplesByClass.get(each) ?? []] as const
+    );
+    this.#watch.shared(new Map(inOrder));
   }
 }
 
-async function share(clients: ReadonlyMap<string, ClientProcess>, watch: DemoWatch): Promise<void> {
-  const samples = [...clients].map(async ([wire, client]) =>
-    [wire, await client.samplesByClass()] as const
-  );
-  watch.shared(new Map(await Promise.all(samples)));
-}
-
-/** Rejects when a client ends with an error; one that ends well has heard Finish. */
-async function earlyEnd(clients: Iterable<ClientProcess>): Promise<never> {
-  const never = Promise.withResolvers<never>();
-  await Promise.all([...clients].map(async (client) => {
-    const { code, newest } = await client.ended();
-    if (code === 0) return;
-    throw new Error(`The ${client.wire} client ended with code ${code}: ${newest.join("; ")}`);
-  }));
-  return await never.promise;
-}
-
-async function hashes(clients: Iterable<ClientProcess>): Promise<Map<string, string>> {
+async function hashes(directory: string, wires: Iterable<string>): Promise<Map<string, string>> {
   const all = new Map<string, string>();
-  for (const { wire, out } of clients) all.set(wire, await sha256Of(out));
+  for (const wire of wires) all.set(wire, await sha256Of(clientModel(directory, wire)));
   return all;
 }
 

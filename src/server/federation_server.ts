@@ -12,6 +12,7 @@ import { VaultLink } from "../vault/link.ts";
 import { VaultError } from "../vault/vault.ts";
 import { Web } from "../web/web.ts";
 import type { Status } from "../web/status.ts";
+import { withCertificate } from "./certificate.ts";
 import { coordinatorOptions } from "./coordinator_options.ts";
 import { openEvaluator } from "./evaluating.ts";
 import { readModel } from "./model.ts";
@@ -85,7 +86,9 @@ export class FederationServer implements AsyncDisposable {
         coordinatorOptions({ config, events, clock, opened, topology, vault, evaluator }),
       ),
     );
-    const wires = parts.wires?.(opened.runId) ?? linksOf(config, opened.runId);
+    vault.closed.catch((error) => coordinator.fail(error));
+    const certified = await withCertificate(config);
+    const wires = parts.wires?.(opened.runId) ?? linksOf(certified, opened.runId);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
     for (const [wire, reason] of Object.entries(parts.missing ?? {})) {
       events.wireOff({ wire, reason });

@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
 import { decodeSafetensors } from "../weights/safetensors.ts";
 import { isRejection } from "../weights/tensors.ts";
+import { readNamedFile } from "./named_file.ts";
 
 /** Welcome carries the topology to every client. */
 const MAX_TOPOLOGY_BYTES = 64 * 1024;
@@ -27,7 +28,7 @@ export async function readModel({ training }: Config): Promise<StartModel> {
   if (training.model === undefined) {
     return { bytes: await freshModel(topology, training.seed), topology };
   }
-  const bytes = await readFile("--model", training.model);
+  const bytes = await readNamedFile("--model", training.model);
   const tensors = decodeSafetensors(bytes);
   if (isRejection(tensors)) {
     throw new ConfigError([
@@ -50,24 +51,11 @@ async function readTopology({ model, topology }: Config["training"]): Promise<To
   if (topology === undefined) {
     return model === undefined ? DEFAULT_TOPOLOGY : { type: "", bytes: new Uint8Array() };
   }
-  const bytes = await readFile("--topology", topology);
+  const bytes = await readNamedFile("--topology", topology);
   if (bytes.length > MAX_TOPOLOGY_BYTES) {
     throw new ConfigError([
       `--topology names ${topology}, which has ${bytes.length} bytes; ${MAX_TOPOLOGY_BYTES} is the most`,
     ]);
   }
   return { type: LAYERS_TYPE, bytes };
-}
-
-async function readFile(flag: string, path: string): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new ConfigError([`${flag} names ${path}, but ${reason}; name a file`], { cause: error });
-  }
 }

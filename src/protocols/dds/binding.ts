@@ -29,7 +29,7 @@ export async function bind(server: ServerOptions, own: Options): Promise<Binding
   const library = own.library ?? findLibrary();
   if (library === undefined) throw new ListenError(`DDS needs libddsc: ${LIBRARY_ADVICE}`);
   const cyclone = open(library);
-  const pair = PortPair.of(library);
+  const pair = PortPair.of(cyclone);
   if (pair?.isLocal(own.hostname) === false) {
     throw refusal(own, "this machine has no such address; set --dds-hostname");
   }

@@ -189,9 +189,10 @@ class DdsConnection implements Connection {
     const isTold = this.#publication !== undefined && publications.has(this.#publication);
     if (isHeard && isTold) this.#matched.resolve();
     else if (this.#publication !== undefined && !isTold) {
-      this.#lose("the server ended the connection");
+      this.#lose("the server ended the connection, or is lost");
     }
     this.#tell();
+    if (this.#disposing !== undefined) this.#discard();
     return false;
   }
 
@@ -216,9 +217,16 @@ class DdsConnection implements Connection {
     const wasLost = this.#isLost;
     this.#lose("the client ended the connection");
     await this.#sending;
-    await Promise.all(this.#watches.map((watch) => watch[Symbol.asyncDispose]()));
+    this.#discard();
     if (!wasLost) await this.#writer.drained(performance.now() + FAREWELL_MS);
+    await Promise.all(this.#watches.map((watch) => watch[Symbol.asyncDispose]()));
+    await this.#domain.remove(this.#reader.entity);
     await this.#domain[Symbol.asyncDispose]();
+  }
+
+  /** Makes room: a full reader keeps Cyclone from hearing even the acknowledgements it waits for. */
+  #discard(): void {
+    while (this.#reader.take().length > 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -22,8 +22,6 @@ export interface Premises {
   unread(client: ClientRoute): void;
   /** A message was turned away. */
   refuse(client: ClientRoute, reason: string): void;
-  /** A route has delivered what it was given. */
-  emptied(): void;
 }
 
 /** Of a client's writer. */
@@ -80,7 +78,6 @@ export class ClientRoute {
       deliver,
       answer: (judged: Promise<Answer | undefined>) => this.outbox.answer(judged),
       refuse: (reason) => premises.refuse(this, reason),
-      emptied: () => premises.emptied(),
     });
   }
 

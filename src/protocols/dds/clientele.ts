@@ -17,12 +17,19 @@ export interface ClienteleOptions {
 }
 
 /**
- * Samples of all clients that may wait for the server. Beyond it they wait with their writers, all
- * of them, so one client that goes on without verdicts delays the others at the judge's pace.
+ * Samples that may wait to be taken: a net for moments when the event loop is behind. They are
+ * taken in any case, whoever has how much unjudged, for DDS cannot hold back one writer alone: a
+ * full reader would stop the thread that hears everybody's leases, and everybody would be lost.
  */
-const MAX_SAMPLES = 128;
+const MAX_SAMPLES = 1024;
 
-const LEFT = "the client's writer is gone";
+/**
+ * What all clients together may have waiting for verdicts. The contract's window keeps each far
+ * below; beyond it, the one with most is refused.
+ */
+const MAX_WAITING_BYTES = 256 * 1024 * 1024;
+
+const GONE = "the client left, or its lease is over";
 
 export class Clientele implements AsyncDisposable {
   readonly #cyclone: Cyclone;
@@ -38,8 +45,6 @@ export class Clientele implements AsyncDisposable {
   /** Matched writers that are not listened to. */
   readonly #ignored = new Set<bigint>();
   readonly #ending = new Set<Promise<void>>();
-  /** A client's samples were left where they are, as it has enough unjudged. */
-  #skipped = false;
   #hasMet = false;
   #nextId = 1;
 
@@ -54,9 +59,8 @@ export class Clientele implements AsyncDisposable {
       maxUnjudgedBytes: server.maxUnjudgedBytes,
       deliver: options.upcalls.deliver,
       meter: this.#meter,
-      unread: (client) => this.#leave(client, "the client's reader is gone"),
+      unread: (client) => this.#leave(client, GONE),
       refuse: (client, reason) => this.#observeRefusal(client.clientId, reason),
-      emptied: () => this.#resume(),
     };
     const partition = everyClientOf(server.federation);
     const reader = domain.reader(TOPIC_UP, partition, { maxSamples: MAX_SAMPLES });
@@ -102,7 +106,7 @@ export class Clientele implements AsyncDisposable {
       if (!matched.has(publication)) this.#ignored.delete(publication);
     }
     for (const [publication, client] of this.#byPublication) {
-      if (!matched.has(publication)) this.#leave(client, LEFT);
+      if (!matched.has(publication)) this.#leave(client, GONE);
     }
     for (const publication of matched) {
       if (!this.#byPublication.has(publication) && !this.#ignored.has(publication)) {
@@ -145,19 +149,29 @@ export class Clientele implements AsyncDisposable {
     this.#options.upcalls.observe({ kind: "refused", remote, reason });
   }
 
-  /** Takes what may be taken; true when there may be more. */
+  /** Takes the next samples; true when there may be more. */
   #read(): boolean {
-    const clients = [...this.#byPublication.values()];
-    const open = clients.filter(({ inbox, leaving }) => !inbox.isBlocked || leaving !== undefined);
-    this.#skipped = open.length < clients.length;
-    const taken = this.#skipped
-      ? open.flatMap(({ clientId }) => this.#reader.takeOf(clientId))
-      : this.#reader.take();
+    const taken = this.#reader.take();
     for (const each of taken) this.#accept(each);
-    for (const client of open) {
+    for (const client of [...this.#byPublication.values()]) {
       if (client.leaving !== undefined) this.#readOut(client, client.leaving);
     }
+    this.#bound();
     return taken.length > 0;
+  }
+
+  /** Refuses those that go on without verdicts, until what waits is within bounds. */
+  #bound(): void {
+    const clients = [...this.#byId.values()];
+    let waitingBytes = clients.reduce((sum, { inbox }) => sum + inbox.waitingBytes, 0);
+    while (waitingBytes > MAX_WAITING_BYTES) {
+      const most = clients.reduce((one, other) =>
+        other.inbox.waitingBytes > one.inbox.waitingBytes ? other : one
+      );
+      waitingBytes -= most.inbox.waitingBytes;
+      most.inbox.discard();
+      this.#refuse(most, "went on writing without waiting for verdicts");
+    }
   }
 
   /** Takes what a leaving client has written, and detaches it. */
@@ -171,10 +185,6 @@ export class Clientele implements AsyncDisposable {
     if (this.#byId.has(client.route.id)) this.#detach(client, reason);
   }
 
-  #resume(): void {
-    if (this.#skipped) this.#watch.again();
-  }
-
   #accept({ client: key, publication, alive, sample }: Taken): void {
     const client = this.#byPublication.get(publication);
     if (client === undefined) {
@@ -186,14 +196,11 @@ export class Clientele implements AsyncDisposable {
     if (sample !== undefined) {
       this.#meter.up += sampleBytes(key, sample.bytes);
       const fault = this.#faultOf(client, key, sample);
-      if (fault !== undefined) {
-        this.#observeRefusal(client.clientId, fault);
-        return this.#detach(client, fault);
-      }
+      if (fault !== undefined) return this.#refuse(client, fault);
       client.nextSeq = sample.seq + 1n;
       if (sample.body !== undefined) client.inbox.put(sample.body);
     }
-    if (!alive) this.#leave(client, LEFT);
+    if (!alive) this.#leave(client, GONE);
   }
 
   /** What a writer may not do, for nothing could answer it. */
@@ -211,6 +218,11 @@ export class Clientele implements AsyncDisposable {
       }: what is far too large never arrives`;
     }
     return undefined;
+  }
+
+  #refuse(client: ClientRoute, reason: string): void {
+    this.#observeRefusal(client.clientId, reason);
+    this.#detach(client, reason);
   }
 
   /** The client goes; what it wrote is read first. */

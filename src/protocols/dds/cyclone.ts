@@ -70,20 +70,44 @@ const symbols = {
   dds_qget_partition: { parameters: ["pointer", "buffer", "buffer"], result: "bool" },
   dds_qget_userdata: { parameters: ["pointer", "buffer", "buffer"], result: "bool" },
 
-  // Not called: Cyclone 11 has it, 0.10 has not.
-  dds_create_topic_descriptor: {
-    parameters: [ENTITY, "i32", "pointer", "i64", "buffer"],
-    result: RESULT,
-    optional: true,
-  },
+  // Never called: Cyclone 11 has it, 0.10 has not.
+  dds_dynamic_type_create: { parameters: [], result: "void", optional: true },
   dds_alloc: { parameters: ["usize"], result: "pointer" },
   dds_free: { parameters: ["pointer"], result: "void" },
   dds_strretcode: { parameters: ["i32"], result: "pointer" },
-} as const satisfies Deno.ForeignLibraryInterface;
 
-/** libdl's, which libddsc brings along everywhere but on Windows. */
-const loader = {
-  dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+  // The C library's own, which libddsc brings along everywhere but on Windows.
+  libc_dlopen: {
+    name: "dlopen",
+    parameters: ["buffer", "i32"],
+    result: "pointer",
+    optional: true,
+  },
+  libc_socket: {
+    name: "socket",
+    parameters: ["i32", "i32", "i32"],
+    result: "i32",
+    optional: true,
+  },
+  libc_bind: {
+    name: "bind",
+    parameters: ["i32", "buffer", "u32"],
+    result: "i32",
+    optional: true,
+  },
+  libc_getsockname: {
+    name: "getsockname",
+    parameters: ["i32", "buffer", "buffer"],
+    result: "i32",
+    optional: true,
+  },
+  libc_close: { name: "close", parameters: ["i32"], result: "i32", optional: true },
+  libc_fcntl: {
+    name: "fcntl",
+    parameters: ["i32", "i32", "i32"],
+    result: "i32",
+    optional: true,
+  },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 export type Cyclone = Deno.StaticForeignLibraryInterface<typeof symbols>;
@@ -121,7 +145,7 @@ export function openCyclone(path: string): Cyclone {
   let cyclone: Cyclone;
   try {
     cyclone = Deno.dlopen(path, symbols).symbols;
-    if (Deno.build.os !== "windows") pin(path);
+    pin(cyclone, path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new LibraryError(`Cannot use ${path} as libddsc: ${firstLine(reason)}`);
@@ -130,8 +154,8 @@ export function openCyclone(path: string): Cyclone {
   return cyclone;
 }
 
-function pin(path: string): void {
-  const { dlopen } = Deno.dlopen(path, loader).symbols;
+function pin({ libc_dlopen: dlopen }: Cyclone, path: string): void {
+  if (dlopen === null) return; // Windows
   if (![path, ...SONAMES].some((name) => dlopen(cString(name), PIN) !== null)) {
     throw new Error("it cannot be kept loaded");
   }

@@ -26,7 +26,7 @@ export class Domain implements AsyncDisposable {
    * @throws {DdsError} PRECONDITION_NOT_MET when the process has a domain of that number.
    */
   static create(cyclone: Cyclone, id: number, options: DomainOptions): Domain {
-    const xml = configuration(options, cyclone.dds_create_topic_descriptor !== null);
+    const xml = configuration(options, cyclone.dds_dynamic_type_create !== null);
     const domain = cyclone.dds_create_domain(id, cString(xml));
     check(cyclone, "create a DDS domain", domain);
     const participant = cyclone.dds_create_participant(id, null, null);

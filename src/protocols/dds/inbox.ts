@@ -13,8 +13,6 @@ export interface InboxOptions {
   answer(judged: Promise<Answer | undefined>): Promise<void>;
   /** A message names another client. */
   refuse(reason: string): void;
-  /** Everything was delivered. */
-  emptied(): void;
 }
 
 /** What a message costs beside its bytes while its answer is under way. */
@@ -23,42 +21,50 @@ const MESSAGE_COST_BYTES = 512;
 export class Inbox {
   readonly #options: InboxOptions;
   readonly #bodies: Uint8Array<ArrayBuffer>[] = [];
+  #waitingBytes = 0;
   #delivering: Promise<void> | undefined;
 
   constructor(options: InboxOptions) {
     this.#options = options;
   }
 
-  /** Something waits for the gate: what comes now would only wait behind it. */
-  get isBlocked(): boolean {
-    return this.#bodies.length > 0;
+  /** What waits for the gate. */
+  get waitingBytes(): number {
+    return this.#waitingBytes;
   }
 
   put(body: Uint8Array<ArrayBuffer>): void {
     this.#bodies.push(body);
+    this.#waitingBytes += body.length;
     this.#delivering ??= this.#deliver();
   }
 
   /** Delivers what is left without regard to the gate, then that the route is over. */
   async end(reason: string): Promise<void> {
     const { deliver, route } = this.#options;
-    for (const body of this.#bodies.splice(0)) this.#judge(body);
+    for (const body of this.#clear()) this.#judge(body);
     await deliver({ kind: "detached", route, reason });
   }
 
   /** Nothing arrives any more. */
   discard(): void {
-    this.#bodies.length = 0;
+    this.#clear();
+  }
+
+  #clear(): Uint8Array<ArrayBuffer>[] {
+    this.#waitingBytes = 0;
+    return this.#bodies.splice(0);
   }
 
   async #deliver(): Promise<void> {
     do {
       await this.#options.gate.enter();
       const body = this.#bodies.shift();
-      if (body !== undefined) this.#judge(body);
+      if (body === undefined) break; // the route ended meanwhile
+      this.#waitingBytes -= body.length;
+      this.#judge(body);
     } while (this.#bodies.length > 0);
     this.#delivering = undefined;
-    this.#options.emptied();
   }
 
   #judge(body: Uint8Array<ArrayBuffer>): void {

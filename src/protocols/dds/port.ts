@@ -3,15 +3,7 @@
  * does not say why it failed, and as its lines on stderr would be the operator's first news.
  */
 
-const symbols = {
-  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  getsockname: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
-  close: { parameters: ["i32"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-type Sockets = Deno.StaticForeignLibraryInterface<typeof symbols>;
+import type { Cyclone } from "./cyclone.ts";
 
 const AF_INET = 2;
 const SOCK_DGRAM = 2;
@@ -26,6 +18,15 @@ const ANY_HOST = "0.0.0.0";
 const ANY_PORT = 0;
 const LAST_PORT = 65_535;
 
+/** The part of the C library that is needed. */
+interface Sockets {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(descriptor: number, address: BufferSource, length: number): number;
+  getsockname(descriptor: number, address: BufferSource, length: BufferSource): number;
+  close(descriptor: number): number;
+  fcntl(descriptor: number, command: number, argument: number): number;
+}
+
 /** A server's two ports: discovery on the first, samples on the next. */
 export class PortPair {
   readonly #sockets: Sockets;
@@ -35,9 +36,16 @@ export class PortPair {
   }
 
   /** Undefined where libddsc does not bring the C library along: on Windows. */
-  static of(library: string): PortPair | undefined {
-    if (Deno.build.os === "windows") return undefined;
-    return new PortPair(Deno.dlopen(library, symbols).symbols);
+  static of(cyclone: Cyclone): PortPair | undefined {
+    const {
+      libc_socket: socket,
+      libc_bind: bind,
+      libc_getsockname: getsockname,
+      libc_close: close,
+      libc_fcntl: fcntl,
+    } = cyclone;
+    if (!socket || !bind || !getsockname || !close || !fcntl) return undefined;
+    return new PortPair({ socket, bind, getsockname, close, fcntl });
   }
 
   /** Cyclone receives on all addresses, so the pair must be free on all of them. */

@@ -1,6 +1,14 @@
 /** Takes Envelopes out of a Cyclone reader. */
 
-import { addressOf, check, cString, type Cyclone, pointerAt, stringAt } from "./cyclone.ts";
+import {
+  addressOf,
+  check,
+  cString,
+  type Cyclone,
+  pointerAt,
+  PRECONDITION_NOT_MET,
+  stringAt,
+} from "./cyclone.ts";
 import {
   BODY_LENGTH_OFFSET,
   BODY_POINTER_OFFSET,
@@ -66,9 +74,17 @@ export class EnvelopeReader {
     key.setBigUint64(CLIENT_OFFSET, addressOf(name), true);
     const instance = this.#cyclone.dds_lookup_instance(this.#entity, key);
     if (instance === 0n) return []; // nothing of it has ever come
-    return this.#take((samples, infos, most) =>
-      this.#cyclone.dds_take_instance(this.#entity, samples, infos, BigInt(most), most, instance)
-    );
+    return this.#take((samples, infos, most) => {
+      const count = this.#cyclone.dds_take_instance(
+        this.#entity,
+        samples,
+        infos,
+        BigInt(most),
+        most,
+        instance,
+      );
+      return count === PRECONDITION_NOT_MET ? 0 : count; // nothing of it is left
+    });
   }
 
   #take(

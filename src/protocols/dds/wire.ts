@@ -89,9 +89,9 @@ export function maxSampleBytes(maxBodyBytes: number): number {
 
 /**
  * Length of a sample as CDR: header; the key's length, text, zero and padding to 8; seq; the body's
- * length and the body, padded to 4.
+ * length and the body.
  */
 export function sampleBytes(clientId: string, bodyBytes: number): number {
   const keyBytes = Math.ceil((4 + clientId.length + 1) / 8) * 8;
-  return 4 + keyBytes + 8 + 4 + Math.ceil(bodyBytes / 4) * 4;
+  return 4 + keyBytes + 8 + 4 + bodyBytes;
 }

@@ -1,10 +1,13 @@
 /** The dialling side of gRPC: one channel with one Session call. */
 
+import "./http2.ts";
 import {
   type ChannelOptions,
   Client,
   type ClientDuplexStream,
   credentials,
+  logVerbosity,
+  setLogVerbosity,
   status as Status,
   type StatusObject,
 } from "@grpc/grpc-js";
@@ -12,6 +15,9 @@ import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.t
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import { metadataFor, PREFIX_BYTES, session, targetOf } from "./wire.ts";
+
+// What it would print, the status of the call says.
+setLogVerbosity(logVerbosity.NONE);
 
 const MIB = 1024 * 1024;
 
@@ -69,7 +75,7 @@ class GrpcConnection implements Connection {
   readonly #sending = new Set<PromiseWithResolvers<void>>();
   readonly #traffic = { up: 0, down: 0 };
   #over: string | undefined;
-  #iterated = false;
+  #reading = false;
 
   constructor(client: Client, call: ClientDuplexStream<Uint8Array, Uint8Array>) {
     this.#client = client;
@@ -105,7 +111,7 @@ class GrpcConnection implements Connection {
       this.#over = "Closed by this client";
       this.#call.end();
       // The server's status comes behind its messages, also where nobody reads them.
-      if (!this.#iterated) this.#call.resume();
+      if (!this.#reading) this.#call.resume();
     }
     const grace = setTimeout(() => this.#call.cancel(), GRACE_MS);
     await this.#lost.promise;
@@ -113,7 +119,7 @@ class GrpcConnection implements Connection {
   }
 
   async *#read(): AsyncGenerator<ServerMessage> {
-    this.#iterated = true;
+    this.#reading = true;
     try {
       for await (const bytes of this.#call.iterator({ destroyOnReturn: false })) {
         this.#traffic.down += PREFIX_BYTES + bytes.length;
@@ -124,6 +130,8 @@ class GrpcConnection implements Connection {
       if (!(error instanceof SyntaxError)) return;
       this.#over ??= error.message;
       this.#call.cancel();
+    } finally {
+      this.#reading = false;
     }
   }
 

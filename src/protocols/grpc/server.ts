@@ -13,16 +13,19 @@ import type {
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import { Health } from "./health.ts";
+import { injectorOf } from "./http2.ts";
 import { type Intake, Intakes } from "./intake.ts";
 import type { Options } from "./options.ts";
 import { addReflection } from "./reflection.ts";
 import { Session, type SessionCall } from "./session.ts";
 import { Sockets } from "./sockets.ts";
-import { injectorOf } from "./window.ts";
 import { federationIn, session as sessionMethod, statusOf, urlOf } from "./wire.ts";
 
 /** Sockets beyond the clients' own: health checks and refusals need one, too. */
 const SPARE_SOCKETS = 16;
+
+/** A connection without a call for so long is closed; gRPC's clients make a new one when they call. */
+const IDLE_MS = 300_000;
 
 /** What was taken may leave for so long when the server is closed. */
 const GRACE_MS = 1000;
@@ -58,8 +61,11 @@ export class GrpcServer implements ProtocolServer {
       called: (remote) => this.#sockets.called(remote),
       refused,
     });
+    const maxSockets = server.maxConnections + SPARE_SOCKETS;
     this.#server = new Server({
       interceptors: [this.#intakes.interceptor],
+      "grpc.max_concurrent_streams": maxSockets, // on one connection: a proxy may bring all clients
+      "grpc.max_connection_idle_ms": IDLE_MS,
       "grpc.max_receive_message_length": server.maxMessageBytes,
       "grpc.keepalive_time_ms": server.heartbeatIntervalMs,
       "grpc.keepalive_timeout_ms": NEVER_MS,
@@ -72,7 +78,7 @@ export class GrpcServer implements ProtocolServer {
     addReflection(this.#server);
     const injector = injectorOf(this.#server, own.streamWindowBytes);
     this.#sockets = new Sockets({
-      maxSockets: server.maxConnections + SPARE_SOCKETS,
+      maxSockets,
       heartbeatIntervalMs: server.heartbeatIntervalMs,
       serve: (socket) => injector.injectConnection(socket),
       refused,

@@ -55,10 +55,7 @@ export class Sockets implements AsyncDisposable {
   /** @throws {ListenError} when the operator must change something. */
   async listen(hostname: string, port: number): Promise<{ address: string; port: number }> {
     const bound = Promise.withResolvers<void>();
-    this.#listener.on("error", (error) => {
-      bound.reject(error);
-      this.#lost.reject(error);
-    });
+    this.#listener.once("error", bound.reject);
     this.#listener.listen(port, hostname, bound.resolve);
     try {
       await bound.promise;
@@ -66,6 +63,7 @@ export class Sockets implements AsyncDisposable {
       throw new ListenError(sentence(error as NodeJS.ErrnoException, hostname, port));
     }
     this.#listening = true;
+    this.#listener.on("error", this.#lost.reject);
     this.#watch = setInterval(() => this.#findSilent(), this.#options.heartbeatIntervalMs);
     const address = this.#listener.address();
     if (address === null || typeof address === "string") throw new Error("Not a TCP address");
@@ -118,18 +116,21 @@ export class Sockets implements AsyncDisposable {
       loss: undefined,
     };
     this.#peers.set(remote, peer);
-    socket.on("error", (error: NodeJS.ErrnoException) => {
-      peer.loss = error.message;
-      if (error.code?.startsWith("ERR_HTTP2")) this.#options.refused(remote, error.message);
+    let reset = false;
+    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+      peer.loss ??= message;
+      reset = code === "ECONNRESET" || code === "EPIPE";
     });
-    socket.once("close", (failed) => {
+    socket.once("close", () => {
       this.#peers.delete(remote);
       this.#past.up += socket.bytesRead;
       this.#past.down += socket.bytesWritten;
-      // HTTP/2 hung up first, on a peer that never got as far as a call.
-      const hungUp = socket.writableEnded && !socket.readableEnded;
-      if (!failed && hungUp && !peer.called && this.#listener.listening) {
-        this.#options.refused(remote, "It does not speak HTTP/2");
+      // HTTP/2 hung up first: the peer said what it could not read.
+      if (socket.writableEnded && !socket.readableEnded) peer.loss ??= "It does not speak HTTP/2";
+      // One that did call is told of by its calls. Go's clients break HTTP/2 whenever they leave.
+      // One that only looks whether the port is open resets the connection.
+      if (!peer.called && !reset && peer.loss !== undefined && this.#listener.listening) {
+        this.#options.refused(remote, peer.loss);
       }
     });
     this.#options.serve(socket);
@@ -137,13 +138,12 @@ export class Sockets implements AsyncDisposable {
 
   /** Any byte is life: half a message, a window update, the answer to a ping. */
   #findSilent(): void {
-    for (const [remote, peer] of this.#peers) {
+    for (const peer of this.#peers.values()) {
       const { bytesRead } = peer.socket;
       peer.silentIntervals = bytesRead === peer.heardBytes ? peer.silentIntervals + 1 : 0;
       peer.heardBytes = bytesRead;
       if (peer.silentIntervals < SILENT_INTERVALS) continue;
       peer.loss = `Silent for ${SILENT_INTERVALS} heartbeat intervals`;
-      if (!peer.called) this.#options.refused(remote, peer.loss);
       peer.socket.destroy();
     }
   }

@@ -11,10 +11,13 @@ export const options = z.strictObject({
   ),
   port: z.int().min(0).max(65535).default(4433)
     .describe("UDP port for raw QUIC and WebTransport; 0 takes any free one"),
-  certificate: z.string().default("").describe(
-    "Certificate chain in PEM, the server's own first; empty makes a self-signed one at start",
+  // The main thread puts the files' text in the place of their paths: the Worker reads no files.
+  certificate: z.string().default("").meta({ takes: "a path" }).describe(
+    "File with the certificate chain in PEM, the server's own first; empty makes a self-signed one",
   ),
-  key: z.string().default("").describe("Private key of the certificate, in PEM (PKCS #8)"),
+  key: z.string().default("").meta({ takes: "a path" }).describe(
+    "File with the certificate's private key in PEM (PKCS #8)",
+  ),
   certificateDays: z.int().min(1).max(365).default(14).describe(
     "Days a self-signed certificate is valid; browsers take at most 14",
   ),

@@ -1,0 +1,49 @@
+/** The models a client holds: the newest whole one, and the one that comes in. */
+
+import type { ModelPart } from "../contract/federation_pb.ts";
+import { Download } from "./download.ts";
+
+export class Models {
+  #coming: Download | undefined;
+  #whole: Download | undefined;
+
+  /** The newest whole model. */
+  get whole(): Download | undefined {
+    return this.#whole;
+  }
+
+  /** The newest model, as far as it has come. */
+  get newest(): Download | undefined {
+    return this.#coming;
+  }
+
+  /**
+   * Takes a part of a model of `totalBytes`; parts of an older one than has begun are dropped. Gives
+   * back the model where the server is to be told how much of it is held.
+   */
+  take(
+    part: ModelPart,
+    { totalBytes, stepBytes }: { totalBytes: bigint | undefined; stepBytes: number },
+  ): Download | undefined {
+    if (part.totalBytes !== totalBytes) return undefined;
+    if (this.#coming === undefined || part.modelRound > this.#coming.round) {
+      this.#coming = new Download(part);
+    }
+    const model = this.#coming;
+    if (part.modelRound < model.round || !model.take(part, stepBytes)) return undefined;
+    if (model.sha256 !== undefined) this.#whole = model;
+    return model;
+  }
+
+  /** What the server calls damaged comes again from its beginning. False where it is gone already. */
+  forget(model: Download): boolean {
+    if (this.#coming !== model) return false;
+    this.clear();
+    return true;
+  }
+
+  clear(): void {
+    this.#coming = undefined;
+    this.#whole = undefined;
+  }
+}

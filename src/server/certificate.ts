@@ -1,0 +1,62 @@
+/** QUIC's certificate: the operator's files, or one that is kept with the run. */
+
+import { X509Certificate } from "node:crypto";
+import { join } from "node:path";
+import type { Config } from "../config.ts";
+import { readNamedFile } from "./named_file.ts";
+
+/** Both in one file, the certificate first. */
+const FILE_NAME = "quic.pem";
+/** A kept certificate with less than this left is made anew, and with it the address. */
+const LEAST_LEFT_MS = 24 * 3600 * 1000;
+const PEM_BLOCK = /-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----\n?/g;
+
+/**
+ * The configuration with QUIC's certificate and key as text: its Worker reads no files, and must
+ * come back with the same certificate when it is started again, as addresses name its hash.
+ * @throws {ConfigError} for files that cannot be used.
+ */
+export async function withCertificate(config: Config): Promise<Config> {
+  if (!config.protocols.includes("quic")) return config;
+  const { quic } = config;
+  if (quic.certificate !== "") {
+    const certificate = await readNamedFile("--quic-certificate", quic.certificate);
+    const key = await readNamedFile("--quic-key", quic.key);
+    const decoder = new TextDecoder();
+    const texts = { certificate: decoder.decode(certificate), key: decoder.decode(key) };
+    return { ...config, quic: { ...quic, ...texts } };
+  }
+  const kept = config.state === undefined ? undefined : await readKept(config.state);
+  if (kept !== undefined) return { ...config, quic: { ...quic, ...kept } };
+  const { withCertificate: selfSigned } = await import("../protocols/quic/certificate.ts");
+  const own = await selfSigned(quic);
+  if (config.state !== undefined) await keep(config.state, own);
+  return { ...config, quic: own };
+}
+
+async function readKept(
+  directory: string,
+): Promise<{ certificate: string; key: string } | undefined> {
+  let text: string;
+  try {
+    text = await Deno.readTextFile(join(directory, FILE_NAME));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+  const [certificate, key] = text.match(PEM_BLOCK) ?? [];
+  if (certificate === undefined || key === undefined) return undefined; // cut short: made anew
+  const leftMs = Date.parse(new X509Certificate(certificate).validTo) - Date.now();
+  return leftMs < LEAST_LEFT_MS ? undefined : { certificate, key };
+}
+
+async function keep(
+  directory: string,
+  { certificate, key }: { certificate: string; key: string },
+): Promise<void> {
+  const path = join(directory, FILE_NAME);
+  const text = `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
+  await Deno.mkdir(directory, { recursive: true });
+  await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
+  await Deno.rename(`${path}.new`, path);
+}
