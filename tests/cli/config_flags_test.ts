@@ -13,7 +13,7 @@ async function configured(
     makeCommand({ name: "tributary serve", description: "Serves.", examples: [] }, io),
   );
   await parse(command, args);
-  return await configOf(command, io);
+  return (await configOf(command, io))?.config;
 }
 
 Deno.test("configOf reads a flag of every kind", async () => {

@@ -1,11 +1,7 @@
 /** What every protocol server does, whatever its wire: one suite, run in process and in the Worker. */
 
 import assert from "node:assert/strict";
-import {
-  DEFAULT_PART_BYTES,
-  type largestMessageBytes,
-  serverMessage,
-} from "../../src/contract/codec.ts";
+import { DEFAULT_PART_BYTES, serverMessage } from "../../src/contract/codec.ts";
 import { type ServerMessage, Verdict } from "../../src/contract/federation_pb.ts";
 import { WorkerLink } from "../../src/contract/link.ts";
 import { PacedServer, type PacingOptions } from "../../src/contract/paced_server.ts";
@@ -23,8 +19,6 @@ const pacing: PacingOptions = {
   partBytes: DEFAULT_PART_BYTES,
   windowBytes: WINDOW_BYTES,
 };
-
-export { serverOptions, type Subject };
 
 export function conformance<Own>(subject: Subject<Own>): void {
   federationConformance(subject);

@@ -3,7 +3,8 @@
 import { dial } from "../../../src/protocols/mqtt/client.ts";
 import { type Options, options, permissions } from "../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
-import { conformance, type Subject } from "../conformance.ts";
+import { conformance } from "../conformance.ts";
+import type { Subject } from "../subject.ts";
 
 const subject: Subject<Options> = {
   wire: "mqtt",

@@ -8,7 +8,7 @@ import type { ServerOptions } from "../../../src/contract/server_options.ts";
 import { type Options, options } from "../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
 import { RUN_ID, ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
-import { serverOptions } from "../conformance.ts";
+import { serverOptions } from "../subject.ts";
 
 export class EndpointBench implements AsyncDisposable {
   readonly coordinator = new ScriptedCoordinator();

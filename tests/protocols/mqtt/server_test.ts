@@ -6,7 +6,7 @@ import { options } from "../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
 import type { Level } from "../../../src/protocols/mqtt/wire.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
-import { serverOptions } from "../conformance.ts";
+import { serverOptions } from "../subject.ts";
 import { EndpointBench, heartbeatBytes, task, willBytes } from "./endpoint_bench.ts";
 import { type Of, RawClient, receiptOf } from "./raw_client.ts";
 import { recorded } from "./recording.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Verdict } from "../../../src/contract/federation_pb.ts";
 import { answer } from "../../support/scripted_coordinator.ts";
-import { serverOptions } from "../conformance.ts";
+import { serverOptions } from "../subject.ts";
 import { EndpointBench, heartbeatBytes, task, willBytes } from "./endpoint_bench.ts";
 import { type Of, RawClient, receiptOf } from "./raw_client.ts";
 

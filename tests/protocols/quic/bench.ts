@@ -7,7 +7,7 @@ import type { ServerOptions } from "../../../src/contract/server_options.ts";
 import { type Options, options } from "../../../src/protocols/quic/options.ts";
 import { QuicServer } from "../../../src/protocols/quic/server.ts";
 import { RUN_ID, ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
-import { serverOptions } from "../conformance.ts";
+import { serverOptions } from "../subject.ts";
 
 export class Bench implements AsyncDisposable {
   readonly coordinator = new ScriptedCoordinator();

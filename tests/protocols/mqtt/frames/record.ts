@@ -6,7 +6,7 @@
 import { options } from "../../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../../src/protocols/mqtt/server.ts";
 import { ScriptedCoordinator } from "../../../support/scripted_coordinator.ts";
-import { serverOptions } from "../../conformance.ts";
+import { serverOptions } from "../../subject.ts";
 
 const [file, command, ...args] = Deno.args;
 if (file === undefined || command === undefined) {
