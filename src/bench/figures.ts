@@ -44,10 +44,7 @@ export function overhead(wireBytes: number, weightBytes: number): number {
   return wireBytes / weightBytes;
 }
 
-/**
- * Makes no sense of a figure, but of what it stands for: every wire carried the weights whole, both
- * ways. One sentence for each that cannot have.
- */
+/** A sentence for each wire that counted fewer bytes than the weights have: it cannot be right. */
 export function implausible(
   { wires }: RoundFigures,
   weightBytes: number,

@@ -16,6 +16,7 @@ import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { ProgressBar } from "./progress.ts";
+import { setUpDds } from "./set_up.ts";
 
 interface BenchFlags {
   readonly protocols?: string;
@@ -58,9 +59,14 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
 /** One of the bench's own processes. */
 async function client({ client: url, id = "bench", floor }: BenchFlags, io: Io): Promise<ExitCode> {
   using log = openLog({ level: "info", format: "json", output: io.stderr });
-  if (floor !== undefined) await runFloorClient(Number(floor), log);
-  else if (url !== undefined) await runBenchClient({ url, id, log, signal: io.signal });
-  return exit.ok;
+  try {
+    if (floor !== undefined) await runFloorClient(Number(floor), log);
+    else if (url !== undefined) await runBenchClient({ url, id, log, signal: io.signal });
+    return exit.ok;
+  } catch (error) {
+    if (io.signal.aborted) return exit.ok; // the server was told
+    throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
+  }
 }
 
 async function bench(flags: BenchFlags, io: Io): Promise<ExitCode> {
@@ -70,7 +76,9 @@ async function bench(flags: BenchFlags, io: Io): Promise<ExitCode> {
   }
   const weightBytes = bytesOf(flags.bytes);
   const mandatory = flags.protocols !== undefined;
-  const { config, missing } = available(benchConfig(flags.protocols), { mandatory });
+  const wanted = benchConfig(flags.protocols);
+  if (wanted.protocols.includes("dds")) await setUpDds(io);
+  const { config, missing } = available(wanted, { mandatory });
   const figures = await measured(config, weightBytes, io);
   io.stdout.write(
     format === "json"

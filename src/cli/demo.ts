@@ -7,8 +7,6 @@ import { ClientFailed } from "../demo/local_federation.ts";
 import { openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
-import { fetchLibrary } from "../protocols/dds/fetch_library.ts";
-import { findLibrary } from "../protocols/dds/library.ts";
 import { PROTOCOLS } from "../protocols/mod.ts";
 import { available } from "../server/available.ts";
 import { makeCommand, parse } from "./command.ts";
@@ -17,7 +15,11 @@ import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 import { ProgressBar } from "./progress.ts";
 import { bytesText } from "./quantities.ts";
+import { setUpDds } from "./set_up.ts";
 import { table } from "./table.ts";
+
+/** Names the directories that a demo has made, and may empty. */
+const MARK = ".tributary-demo";
 
 const PARTITION = { alpha: 0.5, seed: 1 };
 
@@ -105,17 +107,6 @@ function demoConfig({ protocols = PROTOCOLS.join(","), rounds, out }: DemoFlags)
   return config;
 }
 
-/** Set-up's only step that a package manager of Deno's does not do. */
-async function setUpDds(io: Io): Promise<void> {
-  if (findLibrary() !== undefined) return;
-  io.stderr.write("fetching libddsc with pip, once\n");
-  try {
-    await fetchLibrary();
-  } catch (error) {
-    io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  }
-}
-
 /** What an earlier demo left in its directory; nothing else is touched. */
 async function emptyDirectory(path: string): Promise<void> {
   let isDemo = false;
@@ -123,7 +114,7 @@ async function emptyDirectory(path: string): Promise<void> {
   try {
     for await (const { name } of Deno.readDir(path)) {
       isEmpty = false;
-      isDemo ||= name === "ledger.sqlite";
+      isDemo ||= name === MARK;
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
@@ -135,6 +126,7 @@ async function emptyDirectory(path: string): Promise<void> {
   }
   if (isDemo) await Deno.remove(path, { recursive: true });
   await Deno.mkdir(path, { recursive: true });
+  await Deno.writeTextFile(join(path, MARK), "");
 }
 
 /** Rows as they come, and a bar below them. */

@@ -2,8 +2,10 @@
 
 import { hostname } from "node:os";
 import { DatasetError } from "../client/datasets/dataset.ts";
+import { ExecTrainer } from "../client/exec_trainer.ts";
 import { Session, SessionEnded, type SessionEvent } from "../client/session.ts";
 import { TfjsTrainer } from "../client/tfjs_trainer.ts";
+import { type Trainer, TrainerError } from "../client/trainer.ts";
 import { Verdict } from "../contract/federation_pb.ts";
 import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
@@ -16,6 +18,8 @@ import { ProgressBar } from "./progress.ts";
 
 interface JoinFlags {
   readonly data?: string;
+  readonly exec?: string;
+  readonly samples?: string;
   readonly id?: string;
   readonly out?: string;
   readonly label?: readonly string[];
@@ -38,10 +42,19 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
         "tributary join amqp://127.0.0.1:5672/default --data mnist:share=1/5,alpha=0.5",
         "with a share of MNIST, to try things out",
       ],
+      [
+        "tributary join grpc://127.0.0.1:50051/default --exec 'python train.py' --samples 1000",
+        "with a program of one's own, see examples/trainers",
+      ],
     ],
   }, io)
     .argument("<url...>", "the server's addresses, as `tributary serve` prints them")
-    .requiredOption("--data <spec>", "train.csv, images.idx,labels.idx, x.npy,y.npy or mnist")
+    .option(
+      "--data <spec>",
+      "train.csv, images.idx,labels.idx, x.npy,y.npy or mnist; with --exec, whatever it understands",
+    )
+    .option("--exec <command>", "train with this program instead of TensorFlow.js")
+    .option("--samples <n>", "training samples of --exec; left out, the program is asked")
     .option("--id <id>", "this client's id, unlike any other's", `${safe(hostname())}-${Deno.pid}`)
     .option("--out <file>", "write the final model here")
     .option("--label <name=value...>", "what the operator may know this client by")
@@ -55,28 +68,36 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   return await join(command.args.map(urlOf), flags, { io, log });
 }
 
+interface Surroundings {
+  readonly io: Io;
+  readonly log: Log;
+}
+
 async function join(
   urls: readonly URL[],
-  { data = "", id = "", out, label = [] }: JoinFlags,
-  { io, log }: { io: Io; log: Log },
+  flags: JoinFlags,
+  { io, log }: Surroundings,
 ): Promise<ExitCode> {
-  await using trainer = await openTrainer(data);
-  const watcher = new Watcher(io, log);
-  const session = new Session({
-    clientId: id,
-    urls,
-    trainer,
-    software: `tributary/${version}`,
-    labels: Object.fromEntries(label.map(labelOf)),
-    signal: io.signal,
-    observe: (event) => watcher.observe(event),
-  });
-  log.write("info", "joining", {
-    client: id,
-    samples: trainer.samples,
-    samples_by_class: trainer.classCounts.map(String),
-  });
+  const { id = "", out, label = [] } = flags;
+  using watcher = new Watcher(io, log);
   try {
+    await using trainer = await openTrainer(flags, { io, log });
+    const session = new Session({
+      clientId: id,
+      urls,
+      trainer,
+      software: `tributary/${version}`,
+      labels: Object.fromEntries(label.map(labelOf)),
+      signal: io.signal,
+      observe: (event) => watcher.observe(event),
+    });
+    log.write("info", "joining", {
+      client: id,
+      samples: trainer.samples,
+      samples_by_class: trainer instanceof TfjsTrainer
+        ? trainer.classCounts.map(String)
+        : undefined,
+    });
     const final = await session.run();
     if (out !== undefined) await Deno.writeFile(out, final.model);
     log.write("info", "finished", { round: final.round, reason: final.reason, ...final.metrics });
@@ -86,18 +107,60 @@ async function join(
     if (error instanceof SessionEnded) throw new Failure(error.message, { cause: error });
     if (error instanceof TypeError) throw new OperatorError(error.message, { cause: error });
     throw error;
-  } finally {
-    watcher[Symbol.dispose]();
   }
 }
 
-async function openTrainer(data: string): Promise<TfjsTrainer> {
+async function openTrainer(
+  { data, exec, samples }: JoinFlags,
+  surroundings: Surroundings,
+): Promise<Trainer> {
+  if (exec !== undefined) {
+    return await openProgram(exec, { data, samples: countOf(samples) }, surroundings);
+  }
+  if (samples !== undefined) {
+    throw new OperatorError("--samples belongs to --exec; the samples of --data are counted");
+  }
+  if (data === undefined) {
+    throw new OperatorError("join needs --data, or --exec with a program that has data of its own");
+  }
   try {
     return await TfjsTrainer.open(data);
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;
     throw new OperatorError(`--data: ${error.message}`, { cause: error });
   }
+}
+
+async function openProgram(
+  command: string,
+  { data, samples }: { data: string | undefined; samples: number | undefined },
+  { io, log }: Surroundings,
+): Promise<Trainer> {
+  if (Deno.build.os === "windows") {
+    throw new OperatorError("--exec needs a POSIX shell and process groups: join from within WSL");
+  }
+  if ((await Deno.permissions.query({ name: "run" })).state !== "granted") {
+    throw new OperatorError("--exec must be allowed to run programs: start Deno with --allow-run");
+  }
+  const said = (line: string) => log.write("debug", "trainer said", { line });
+  try {
+    return await ExecTrainer.open({ command, data, samples, said, signal: io.signal });
+  } catch (error) {
+    if (!(error instanceof TrainerError)) throw error;
+    throw new OperatorError(
+      `--exec: ${error.message} (asked for its number of samples: see examples/trainers, or name --samples)`,
+      { cause: error },
+    );
+  }
+}
+
+function countOf(samples: string | undefined): number | undefined {
+  if (samples === undefined) return undefined;
+  const count = Number(samples);
+  if (/^\d+$/.test(samples) && count >= 1 && count < 2 ** 32) return count;
+  throw new OperatorError(
+    `--samples is ${JSON.stringify(samples)}, but must be a whole number of at least 1`,
+  );
 }
 
 /** What the session does, as log lines and a progress bar while it trains. */
@@ -113,7 +176,8 @@ class Watcher implements Disposable {
 
   observe(event: SessionEvent): void {
     if (event.kind === "training") {
-      const { round, progress: { batch, batches } } = event;
+      const { round, progress: { batch, batches, loss } } = event;
+      this.#log.write("debug", "training", { round, batch, batches, loss });
       this.#bar ??= new ProgressBar(this.#io.stderr, {
         label: `training round ${round}`,
         total: batches,

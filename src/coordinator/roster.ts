@@ -131,6 +131,7 @@ export class Roster {
   /** Adds a route on which the client was heard with its session, as the newest. */
   attach(client: Client, route: Route): void {
     if (client.routes.some((each) => sameRoute(each, route))) return;
+    this.detach(route, `${client.id} speaks on it now`); // a route reaches one client
     client.routes = [...client.routes, route];
     this.#byRoute.set(key(route), client);
     this.#events.routeAttached({ client: client.id, wire: route.wire });

@@ -160,9 +160,9 @@ class Watch {
     await dead[Symbol.asyncDispose]();
     if (this.#state === "closed") return;
     this.#restarts++;
-    const link = this.#make();
-    this.#link = link;
+    let link = dead;
     try {
+      this.#link = link = this.#make();
       const addresses = await this.#options.hub.attach(this.#wire, link);
       this.#up(addresses, link);
     } catch (error) {

@@ -33,6 +33,7 @@ function open({ start }: Extract<VaultRequest, { kind: "open" }>): void {
     const opened = vault.open(new Uint8Array(start.initialModel));
     scope.postMessage({ kind: "opened", opened }, []);
   } catch (error) {
+    vault?.[Symbol.dispose]();
     const operator = error instanceof VaultError;
     const reason = error instanceof Error ? error.message : String(error);
     scope.postMessage({ kind: "failed", reason, operator }, []);

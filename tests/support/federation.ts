@@ -7,9 +7,11 @@ import type { Link, WireName } from "../../src/contract/protocol_server.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
 import type { CoordinatorOptions } from "../../src/coordinator/options.ts";
 import type { Plan } from "../../src/coordinator/round.ts";
+import type { StoppingRules } from "../../src/coordinator/stopping.ts";
 import { type Events, openEvents } from "../../src/events.ts";
 import type { Fields } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
+import type { VaultCalls } from "../../src/vault/calls.ts";
 import { VaultLink } from "../../src/vault/link.ts";
 import { encodeSafetensors } from "../../src/weights/safetensors.ts";
 import type { NamedTensors } from "../../src/weights/tensors.ts";
@@ -30,12 +32,18 @@ export interface FederationSpec {
   readonly evaluateFraction?: number;
   readonly model?: Uint8Array<ArrayBuffer>;
   readonly state?: string;
+  readonly stopping?: StoppingRules;
+  /** The server's own evaluation of each model. */
+  readonly evaluate?: NonNullable<CoordinatorOptions["evaluate"]>;
+  /** Puts something between the coordinator and the vault's Worker, to delay or fail a call. */
+  readonly vault?: (calls: VaultCalls) => VaultCalls;
 }
 
 export const PART_BYTES = 1024;
 export const HEARTBEAT_MS = 10_000;
 export const ROUND_TIMEOUT_MS = 600_000;
 export const GRACE_MS = 5000;
+export const FINISH_TIMEOUT_MS = 60_000;
 
 /** One line of the server's log. */
 export interface LogLine {
@@ -105,13 +113,14 @@ export class Federation implements AsyncDisposable {
         },
         roundTimeoutMs: ROUND_TIMEOUT_MS,
         graceMs: GRACE_MS,
-        stopping: { metric: "accuracy" },
+        stopping: spec.stopping ?? { metric: "accuracy" },
         evaluation: { fraction: spec.evaluateFraction ?? 0, timeoutMs: 60_000 },
-        finishTimeoutMs: 60_000,
+        finishTimeoutMs: FINISH_TIMEOUT_MS,
         settings: () => ({ epochs: 1 }),
         topology: { bytes: new Uint8Array([1, 2, 3]), type: "application/octet-stream" },
         limits,
-        vault: vault.calls,
+        vault: spec.vault?.(vault.calls) ?? vault.calls,
+        ...(spec.evaluate === undefined ? {} : { evaluate: spec.evaluate }),
         opened,
         clock,
         events,

@@ -188,7 +188,8 @@ export class Clientele implements AsyncDisposable {
   #accept({ client: key, publication, alive, sample }: Taken): void {
     const client = this.#byPublication.get(publication);
     if (client === undefined) {
-      if (!this.#ignored.has(publication)) {
+      // That a writer has gone which was let go before loses nothing.
+      if (sample !== undefined && !this.#ignored.has(publication)) {
         this.#ignore(publication, key, "the writer left before it was known");
       }
       return;

@@ -1,0 +1,16 @@
+/** What a package manager of Deno's does not bring. */
+
+import { fetchLibrary } from "../protocols/dds/fetch_library.ts";
+import { findLibrary } from "../protocols/dds/library.ts";
+import type { Io } from "./io.ts";
+
+/** Fetches libddsc where there is none; where that fails, says why, and DDS is left out. */
+export async function setUpDds(io: Io): Promise<void> {
+  if (findLibrary() !== undefined) return;
+  io.stderr.write("fetching libddsc with pip, once\n");
+  try {
+    await fetchLibrary();
+  } catch (error) {
+    io.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
+}
