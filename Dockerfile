@@ -12,7 +12,7 @@ RUN deno task setup \
 FROM denoland/deno:2.9.6
 ENV DENO_DIR=/deno-dir
 COPY --from=build --chown=deno:deno /deno-dir /deno-dir
-COPY --from=build /tributary /tributary
+COPY --from=build --chown=deno:deno /tributary /tributary
 RUN mkdir /data && chown deno:deno /data
 WORKDIR /data
 VOLUME /data

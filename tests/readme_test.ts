@@ -29,8 +29,10 @@ const tasks = [...readme.matchAll(/\bdeno(?:@2\.9\.6)? task ([a-z:]+)([^`#\n]*)/
   [, name = "", rest = ""],
 ) => ({ name, flags: [...rest.matchAll(/--[a-z-]+/g)].map(([flag]) => flag) }));
 
-async function help(verb: string): Promise<string> {
+/** @param task A verb's, perhaps one of several: `join`, `join:exec`. */
+async function help(task: string): Promise<string> {
   const io = capturedIo();
+  const [verb = ""] = task.split(":");
   await runProgram([verb, "--help"], io, verbs);
   return io.written("stdout");
 }

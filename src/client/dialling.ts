@@ -1,6 +1,5 @@
 /** Reaching a server by any of its URLs: in order, and again with growing pauses. */
 
-import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, ConnectionLost, type DialOptions } from "../contract/connection.ts";
 import { dialUrl } from "../protocols/mod.ts";
 
@@ -13,10 +12,16 @@ export const DEFAULT_BACKOFF: Backoff = { firstMs: 250, mostMs: 30_000 };
 
 /** Lets time pass. @throws the signal's reason once it fires. */
 export async function pause(durationMs: number, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, durationMs);
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
   try {
-    await delay(durationMs, undefined, { signal });
-  } catch {
-    throw signal.reason; // not Node's own AbortError
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
   }
 }
 

@@ -1,7 +1,7 @@
 /** A model being put together from its parts. */
 
-import { createHash } from "node:crypto";
 import type { ModelPart } from "../contract/federation_pb.ts";
+import { sha256 } from "./sha256.ts";
 
 export class Download {
   readonly round: number;
@@ -35,7 +35,7 @@ export class Download {
       this.#offset = end;
     }
     if (this.#offset === this.bytes.length) {
-      this.sha256 = new Uint8Array(createHash("sha256").update(this.bytes).digest());
+      this.sha256 = sha256(this.bytes);
       return true;
     }
     return this.#offset - this.#toldOffset >= stepBytes;

@@ -72,7 +72,7 @@ export class Learner {
   async train(
     model: Uint8Array,
     task: TrainTask,
-    watch: { stopped(): boolean; progress(progress: TrainProgress): void },
+    watch: { stopped(): Promise<boolean>; progress(progress: TrainProgress): void },
   ): Promise<TrainResult | undefined> {
     const settings = readSettings(task.settings);
     const dataset = this.#dataset();
@@ -81,17 +81,20 @@ export class Learner {
     const seeds = [settings.seed, task.round, fingerprint(dataset)];
     seedTfjs(Random.seeded(...seeds, 1));
     const random = Random.seeded(...seeds);
-    if (!trainLocally(network, { dataset, settings, random, ...watch })) return undefined;
-    const result = measure(network, dataset, watch.stopped);
+    if (!await trainLocally(network, { dataset, settings, random, ...watch })) return undefined;
+    const result = await measure(network, dataset, watch.stopped);
     return result && { ...result, weights: encodeSafetensors(network.save()) };
   }
 
   /** Measures the model on all samples; undefined when stopped. @throws TrainerError */
-  evaluate(model: Uint8Array, stopped: () => boolean): EvaluateResult | undefined {
+  async evaluate(
+    model: Uint8Array,
+    stopped: () => Promise<boolean>,
+  ): Promise<EvaluateResult | undefined> {
     const dataset = this.#dataset();
     const { network } = this.#ready();
     network.load(decode(model));
-    return measure(network, dataset, stopped);
+    return await measure(network, dataset, stopped);
   }
 
   #dataset(): Dataset {

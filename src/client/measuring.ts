@@ -8,17 +8,17 @@ import type { EvaluateResult } from "./trainer.ts";
 const CHUNK_SAMPLES = 1000;
 
 /** Mean cross-entropy (nats) and accuracy on all samples; undefined once `stopped`. */
-export function measure(
+export async function measure(
   network: Network,
   dataset: Dataset,
-  stopped: () => boolean,
-): EvaluateResult | undefined {
+  stopped: () => Promise<boolean>,
+): Promise<EvaluateResult | undefined> {
   const { length, labels, features } = dataset;
   const width = network.inputSize;
   let loss = 0;
   let right = 0;
   for (let start = 0; start < length; start += CHUNK_SAMPLES) {
-    if (stopped()) return undefined;
+    if (await stopped()) return undefined;
     const end = Math.min(length, start + CHUNK_SAMPLES);
     const chunk = labels.subarray(start, end);
     const logits = network.scores({

@@ -109,7 +109,7 @@ async function read(
   let size: number;
   try {
     const info = await Deno.stat(path);
-    if (!info.isFile) throw new TrainerError(`The trainer's ${what} is not a file`);
+    if (!info.isFile) throw new TrainerError(`What the trainer wrote as ${what} is no file`);
     size = info.size;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
@@ -117,6 +117,6 @@ async function read(
   }
   if (size <= mostBytes) return await Deno.readFile(path);
   throw new TrainerError(
-    `The trainer's ${what} has ${size} bytes, but ${mostBytes} are the most it can have`,
+    `The trainer wrote ${size} bytes of ${what}; at most ${mostBytes} are taken`,
   );
 }

@@ -49,9 +49,9 @@ export class TfjsTrainer implements Trainer {
     task: TrainTask,
     { signal, progress }: TrainOptions,
   ): Promise<TrainResult> {
-    const { copy, stop } = outgoing(model);
+    const copy = new Uint8Array(model); // the model stays the caller's
     return await this.#link.call(
-      { kind: "train", model: copy, task, stop },
+      { kind: "train", model: copy, task },
       { signal, progress, transfer: [copy.buffer] },
     ) as TrainResult;
   }
@@ -62,9 +62,9 @@ export class TfjsTrainer implements Trainer {
     _task: TrainTask,
     { signal }: { signal: AbortSignal },
   ): Promise<EvaluateResult> {
-    const { copy, stop } = outgoing(model);
+    const copy = new Uint8Array(model);
     return await this.#link.call(
-      { kind: "evaluate", model: copy, stop },
+      { kind: "evaluate", model: copy },
       { signal, transfer: [copy.buffer] },
     ) as EvaluateResult;
   }
@@ -74,9 +74,4 @@ export class TfjsTrainer implements Trainer {
     this.#link[Symbol.dispose]();
     return Promise.resolve();
   }
-}
-
-/** The model stays the caller's: what crosses is a copy. */
-function outgoing(model: Uint8Array) {
-  return { copy: new Uint8Array(model), stop: new Int32Array(new SharedArrayBuffer(4)) };
 }

@@ -9,8 +9,8 @@ export interface Samples {
   readonly classCounts: readonly number[];
 }
 
-/** `stop` is one int32 of shared memory: 1 asks the Worker, busy as it is, to stop between batches. */
-export type TrainerRequest =
+/** Carried out one after the other, and answered. */
+export type TrainerCall =
   | { readonly kind: "open"; readonly id: number; readonly data: string }
   | { readonly kind: "prepare"; readonly id: number; readonly topology: Topology }
   | {
@@ -24,14 +24,15 @@ export type TrainerRequest =
     readonly id: number;
     readonly model: Uint8Array<ArrayBuffer>;
     readonly task: TrainTask;
-    readonly stop: Int32Array<SharedArrayBuffer>;
   }
   | {
     readonly kind: "evaluate";
     readonly id: number;
     readonly model: Uint8Array<ArrayBuffer>;
-    readonly stop: Int32Array<SharedArrayBuffer>;
   };
+
+/** `stop` gives the call of that number up: the Worker, busy as it is, stops between two batches. */
+export type TrainerRequest = TrainerCall | { readonly kind: "stop"; readonly id: number };
 
 /** A stopped call is not answered: whoever stopped it does not wait any more. */
 export type TrainerReply =

@@ -1,13 +1,12 @@
 /** The client's end of the pipe to the trainer's Worker. */
 
 import { DatasetError } from "./datasets/dataset.ts";
-import { datasetFiles } from "./datasets/mod.ts";
 import { TrainerError, type TrainProgress } from "./trainer.ts";
-import type { Samples, TrainerReply, TrainerRequest } from "./trainer_calls.ts";
-import { wasmFolder } from "./wasm_files.ts";
+import { spawnTrainer } from "./spawn_trainer.ts";
+import type { Samples, TrainerCall, TrainerReply, TrainerRequest } from "./trainer_calls.ts";
 
-/** A request without its number. */
-type Call = TrainerRequest extends infer Request ? Request extends unknown ? Omit<Request, "id">
+/** A call without its number. */
+type Call = TrainerCall extends infer Each ? Each extends unknown ? Omit<Each, "id">
   : never
   : never;
 
@@ -33,21 +32,7 @@ export class TrainerLink implements Disposable {
    * @throws DatasetError when `data` cannot be read that way.
    */
   constructor(data: string | undefined) {
-    this.#worker = new Worker(new URL("./trainer_worker.ts", import.meta.url), {
-      type: "module",
-      deno: {
-        permissions: {
-          read: [wasmFolder(), ...(data === undefined ? [] : datasetFiles(data))],
-          write: false,
-          net: false,
-          run: false,
-          env: false,
-          ffi: false,
-          sys: false,
-          import: false,
-        },
-      },
-    });
+    this.#worker = spawnTrainer(data);
     this.#worker.onmessage = (event: MessageEvent<TrainerReply>) => this.#receive(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault(); // else the error would end the whole process
@@ -68,12 +53,12 @@ export class TrainerLink implements Disposable {
     const pending = { ...Promise.withResolvers<unknown>(), progress };
     this.#pending.set(id, pending);
     const stop = () => {
-      if ("stop" in call) Atomics.store(call.stop, 0, 1);
+      this.#worker.postMessage({ kind: "stop", id } satisfies TrainerRequest);
       pending.reject(signal?.reason);
     };
     signal?.addEventListener("abort", stop);
     try {
-      this.#worker.postMessage({ ...call, id }, transfer);
+      this.#worker.postMessage({ ...call, id } satisfies TrainerRequest, transfer);
       return await pending.promise;
     } finally {
       signal?.removeEventListener("abort", stop);

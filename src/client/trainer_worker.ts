@@ -3,7 +3,10 @@
 import { DatasetError } from "./datasets/dataset.ts";
 import { Learner } from "./learner.ts";
 import { TrainerError } from "./trainer.ts";
-import type { TrainerReply, TrainerRequest } from "./trainer_calls.ts";
+import type { TrainerCall, TrainerReply, TrainerRequest } from "./trainer_calls.ts";
+
+/** So long it computes before it lets messages in. */
+const TURN_MS = 50;
 
 // The global scope of a Worker has both members; its type is that of the main thread.
 const scope = globalThis as unknown as {
@@ -13,17 +16,27 @@ const scope = globalThis as unknown as {
 
 const learner = new Learner();
 let last = Promise.resolve();
+/** Calls that are waiting or under way; true for those that were given up. */
+const stopped = new Map<number, boolean>();
+let turnedMs = 0;
 
 // One call at a time: they share the network.
 scope.onmessage = ({ data: request }) => {
-  last = last.then(() => answer(request));
+  const { id } = request;
+  if (request.kind === "stop") {
+    if (stopped.has(id)) stopped.set(id, true);
+    return;
+  }
+  stopped.set(id, false);
+  last = last.then(() => answer(request)).finally(() => stopped.delete(id));
 };
 
-async function answer(request: TrainerRequest): Promise<void> {
-  const { id } = request;
+async function answer(call: TrainerCall): Promise<void> {
+  const { id } = call;
   try {
-    const result = await carryOut(request);
-    if ("stop" in request && result === undefined) return;
+    if (stopped.get(id)) return;
+    const result = await carryOut(call);
+    if (stopped.get(id)) return;
     scope.postMessage({ kind: "result", id, result }, transfersOf(result));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
@@ -31,7 +44,16 @@ async function answer(request: TrainerRequest): Promise<void> {
   }
 }
 
-async function carryOut(request: TrainerRequest): Promise<unknown> {
+/** Whether a call was given up: that is heard only when messages are let in now and then. */
+async function isStopped(id: number): Promise<boolean> {
+  if (performance.now() - turnedMs > TURN_MS) {
+    await new Promise((resolve) => setTimeout(resolve));
+    turnedMs = performance.now();
+  }
+  return stopped.get(id) ?? true;
+}
+
+async function carryOut(request: TrainerCall): Promise<unknown> {
   switch (request.kind) {
     case "open":
       return await learner.open(request.data);
@@ -41,12 +63,12 @@ async function carryOut(request: TrainerRequest): Promise<unknown> {
       return await learner.initialise(request.topology, request.seed);
     case "train":
       return await learner.train(request.model, request.task, {
-        stopped: () => Atomics.load(request.stop, 0) === 1,
+        stopped: () => isStopped(request.id),
         progress: (progress) =>
           scope.postMessage({ kind: "progress", id: request.id, progress }, []),
       });
     case "evaluate":
-      return learner.evaluate(request.model, () => Atomics.load(request.stop, 0) === 1);
+      return await learner.evaluate(request.model, () => isStopped(request.id));
     default:
       request satisfies never;
   }

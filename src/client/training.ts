@@ -16,7 +16,7 @@ export interface TrainRun {
   /** Draws the order of the samples in each epoch. */
   readonly random: Random;
   /** Asked between two batches. */
-  stopped(): boolean;
+  stopped(): Promise<boolean>;
   progress(progress: TrainProgress): void;
 }
 
@@ -26,7 +26,7 @@ export interface TrainRun {
  * @returns Whether it came to its end without being stopped.
  * @throws TrainerError when the loss is not finite any more.
  */
-export function trainLocally(network: Network, run: TrainRun): boolean {
+export async function trainLocally(network: Network, run: TrainRun): Promise<boolean> {
   const { dataset, settings } = run;
   const { epochs, batchSize } = settings;
   const rows = new Uint32Array(dataset.length);
@@ -39,7 +39,7 @@ export function trainLocally(network: Network, run: TrainRun): boolean {
   for (let epoch = 1; epoch <= epochs; epoch++) {
     run.random.shuffle(rows);
     for (let start = 0; start < rows.length; start += batchSize) {
-      if (run.stopped()) return false;
+      if (await run.stopped()) return false;
       const loss = network.step(fill(rows.subarray(start, start + batchSize)), descent);
       if (!Number.isFinite(loss)) {
         throw new TrainerError(

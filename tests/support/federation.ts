@@ -165,6 +165,11 @@ export class Federation implements AsyncDisposable {
     return await Member.connect(subject.dial, this.#urls.get(subject.wire) ?? "", clientId);
   }
 
+  /** The address of a wire; of the first one, if none is named. */
+  url(wire: WireName = this.#subjects[0]?.wire ?? ""): string {
+    return this.#urls.get(wire) ?? "";
+  }
+
   /** The first log line with this message, and these fields. */
   async logged(message: string, fields: Fields = {}): Promise<LogLine> {
     return await this.log.find((line) =>

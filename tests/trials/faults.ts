@@ -122,7 +122,10 @@ async function crashWorker(scene: Scene): Promise<Sight[]> {
     eyes.sight(again, "its client is welcomed again"),
     eyes.sight(back, `its client's update counts, in round ${back.fields.round}`),
     eyes.sight(last, `the other four's updates of round ${CRASHED_IN} all count`),
-    eyes.sight(closed, `round ${CRASHED_IN} closed, ${closed.fields.clients} of 5 clients`),
+    eyes.sight(
+      closed,
+      `round ${CRASHED_IN} closed, ${closed.fields.clients} of ${closed.fields.selected} clients`,
+    ),
   ].sort((a, b) => a.afterMs - b.afterMs);
 }
 

@@ -34,8 +34,8 @@ export const ROUNDS = 5;
 /** Silent for three of them, a client is given up. */
 const HEARTBEAT_MS = 1000;
 
-/** About a second of training: a fault finds the client in the middle of it. */
-const SETTINGS = "epochs=100,batch_size=16";
+/** More than half a second of training: a fault finds the client in the middle of it. */
+const SETTINGS = "epochs=60,batch_size=16";
 const SAMPLES = 200;
 
 /** Two classes that a line parts. */

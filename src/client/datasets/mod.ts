@@ -2,6 +2,7 @@
 
 import { decodeCsv } from "./csv.ts";
 import { type Dataset, DatasetError, joinTable, type Table, takeRows } from "./dataset.ts";
+import { readFile } from "./files.ts";
 import { decodeIdx, isIdx } from "./idx.ts";
 import { installMnist } from "./mnist.ts";
 import { decodeNpy, isNpy } from "./npy.ts";
@@ -31,7 +32,7 @@ export async function openDataset(spec: string): Promise<Dataset> {
 
 async function readTable(spec: DatasetSpec): Promise<Table> {
   const [path, labelsPath] = spec.paths;
-  const bytes = await readFile(path);
+  const bytes = await readUnpacked(path);
   if (labelsPath === undefined) {
     if (isIdx(bytes) || isNpy(bytes)) {
       throw new DatasetError(
@@ -40,7 +41,7 @@ async function readTable(spec: DatasetSpec): Promise<Table> {
     }
     return decodeCsv(bytes, { ...spec, path });
   }
-  const labelsBytes = await readFile(labelsPath);
+  const labelsBytes = await readUnpacked(labelsPath);
   const decode = isNpy(bytes) ? decodeNpy : decodeIdx;
   return joinTable(decode(bytes, path), decode(labelsBytes, labelsPath), {
     features: path,
@@ -49,25 +50,13 @@ async function readTable(spec: DatasetSpec): Promise<Table> {
 }
 
 /** A file's bytes, unpacked if they are gzip (RFC 1952 §2.3.1: first bytes 1f 8b). */
-async function readFile(path: string): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw new DatasetError(`Cannot read ${path}: ${reason(error)}`);
-  }
+async function readUnpacked(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await readFile(path);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return await new Response(unpacked).bytes();
+    return new Uint8Array(await new Response(unpacked).arrayBuffer());
   } catch {
     throw new DatasetError(`${path} is damaged gzip: get it again`);
   }
-}
-
-function reason(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "there is no such file";
-  if (error instanceof Deno.errors.IsADirectory) return "it is a directory";
-  if (error instanceof Deno.errors.PermissionDenied) return "it must not be read by this user";
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,19 +1,14 @@
 /** The AMQP endpoint's part of the configuration. */
 
-import { isIP } from "node:net";
 import * as z from "zod";
+import { listeningHostname, listeningPort, socketPermissions } from "../../contract/least.ts";
 import { FRAME_MIN_BYTES } from "./frames.ts";
 
 const MIB = 1024 * 1024;
 
 export const options = z.strictObject({
-  hostname: z.string().refine((text) => isIP(text) !== 0, {
-    error: "must be an IP address of this machine, or 0.0.0.0 or :: for all of them",
-  }).default("127.0.0.1").describe(
-    "IP address to listen on for AMQP; 0.0.0.0 or :: for every address of this machine",
-  ),
-  port: z.int().min(0).max(65535).default(5672)
-    .describe("TCP port for AMQP; 0 takes any free one"),
+  hostname: listeningHostname("AMQP"),
+  port: listeningPort(5672, "TCP port for AMQP"),
   frameMaxBytes: z.int().min(FRAME_MIN_BYTES).max(16 * MIB).default(128 * 1024)
     .describe("Largest frame offered to AMQP clients, its 8 octets of framing included"),
   channelMax: z.int().min(1).max(65535).default(64)
@@ -39,16 +34,6 @@ export const options = z.strictObject({
 export type Options = z.infer<typeof options>;
 
 /** The least the Worker needs: its own listening socket. */
-export function permissions({ hostname, port }: Options): Deno.PermissionOptionsObject {
-  const host = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
-  return {
-    net: [`${host}:${port}`],
-    env: false,
-    ffi: false,
-    import: false,
-    read: false,
-    run: false,
-    sys: false,
-    write: false,
-  };
+export function permissions(own: Options): Deno.PermissionOptionsObject {
+  return socketPermissions(own);
 }

@@ -25,7 +25,7 @@ import {
   TOPIC_DOWN,
   TOPIC_UP,
 } from "./wire.ts";
-import { EnvelopeWriter } from "./writer.ts";
+import { breathe, EnvelopeWriter } from "./writer.ts";
 
 /** UDP tells nobody that nobody listens. */
 const MATCH_TIMEOUT_MS = 10_000;
@@ -67,6 +67,7 @@ class DdsConnection implements Connection {
   #publication: bigint | undefined;
   #news = Promise.withResolvers<void>();
   #isLost = false;
+  #ending: Promise<void> | undefined;
   #sending: Promise<void> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
@@ -104,7 +105,7 @@ class DdsConnection implements Connection {
     cyclone.dds_set_status_mask(writer, PUBLICATION_MATCHED);
     const triggered = () => this.#triggered();
     this.#watches = [reader, writer].map((entity) => Waiter.watch(cyclone, entity, triggered));
-    this.#triggered();
+    this.#meet();
     this.messages = this.#iterate();
   }
 
@@ -137,12 +138,12 @@ class DdsConnection implements Connection {
   async #send(message: ClientMessage): Promise<void> {
     const body = encodeClientMessage(message);
     while (!this.#isLost) {
-      const outcome = await this.#writer.write(body);
+      const outcome = this.#writer.write(body);
       if (outcome === "full") await this.#writer.room();
       else if (outcome === "gone") this.#lose("the writer is gone");
       else {
         this.#meter.up += sampleBytes(this.#clientId, body.length);
-        return;
+        return await breathe(body.length);
       }
     }
     throw new ConnectionLost(await this.lost);
@@ -176,24 +177,33 @@ class DdsConnection implements Connection {
   }
 
   #triggered(): boolean {
-    const statuses = new Uint32Array(1);
-    const reader = this.#reader.entity;
-    const writer = this.#writer.entity;
-    this.#cyclone.dds_take_status(reader, statuses, DATA_AVAILABLE | SUBSCRIPTION_MATCHED);
-    this.#cyclone.dds_take_status(writer, statuses, PUBLICATION_MATCHED);
-    const isHeard = this.#cyclone.dds_get_matched_subscriptions(writer, null, 0n) > 0;
-    const publications = matchedPublications(this.#cyclone, reader);
-    if (this.#publication === undefined) {
-      this.#publication = [...publications].find((each) => this.#isForThis(each));
-    }
-    const isTold = this.#publication !== undefined && publications.has(this.#publication);
-    if (isHeard && isTold) this.#matched.resolve();
-    else if (this.#publication !== undefined && !isTold) {
-      this.#lose("the server ended the connection, or is lost");
-    }
+    const heard = this.#takeStatus(this.#reader.entity, DATA_AVAILABLE | SUBSCRIPTION_MATCHED);
+    const told = this.#takeStatus(this.#writer.entity, PUBLICATION_MATCHED);
+    if (((heard | told) & ~DATA_AVAILABLE) !== 0) this.#meet();
     this.#tell();
     if (this.#disposing !== undefined) this.#discard();
     return false;
+  }
+
+  /** The statuses that have changed; 0 for an endpoint that is removed. */
+  #takeStatus(endpoint: number, mask: number): number {
+    const statuses = new Uint32Array(1);
+    this.#cyclone.dds_take_status(endpoint, statuses, mask);
+    return statuses[0] ?? 0;
+  }
+
+  /** Finds out whether the server knows this connection, still or already. */
+  #meet(): void {
+    const readers = this.#cyclone.dds_get_matched_subscriptions(this.#writer.entity, null, 0n);
+    const publications = [...matchedPublications(this.#cyclone, this.#reader.entity)];
+    const own = publications.filter((publication) => this.#isForThis(publication));
+    this.#publication ??= own[0];
+    if (this.#publication === undefined) return;
+    if (own.length !== 1 || own[0] !== this.#publication) {
+      this.#lose("the server ended the connection, was restarted or is lost");
+    } else if (readers > 0) {
+      this.#matched.resolve();
+    }
   }
 
   /** Server's writers say in their user data which writer they answer. */
@@ -202,10 +212,17 @@ class DdsConnection implements Connection {
     return description?.userData.toHex() === this.#guid.toHex();
   }
 
+  /**
+   * The connection is over. Its writer ends at once: left alone it would find the next server at
+   * the address, and take this client's newer connection over.
+   */
   #lose(reason: string): void {
+    if (this.#isLost) return;
     this.#isLost = true;
-    this.#lost.resolve(reason);
-    this.#tell();
+    this.#ending = this.#domain.remove(this.#writer.entity).then(() => {
+      this.#lost.resolve(reason);
+      this.#tell();
+    });
   }
 
   #tell(): void {
@@ -215,7 +232,10 @@ class DdsConnection implements Connection {
 
   async #dispose(): Promise<void> {
     const wasLost = this.#isLost;
-    this.#lose("the client ended the connection");
+    this.#isLost = true;
+    await this.#ending;
+    this.#lost.resolve("the client ended the connection");
+    this.#tell();
     await this.#sending;
     this.#discard();
     if (!wasLost) await this.#writer.drained(performance.now() + FAREWELL_MS);

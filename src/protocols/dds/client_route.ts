@@ -83,15 +83,15 @@ export class ClientRoute {
 
   /** Ends our writer, which tells the client; what was taken for it leaves before. */
   async end(deadline: number): Promise<void> {
-    this.outbox.close();
     this.#matched.resolve();
+    await this.outbox.ended();
     await this.#watch[Symbol.asyncDispose]();
     await this.#writer.drained(deadline);
     await this.#premises.domain.remove(this.#writer.entity);
   }
 
-  async #write(body: Uint8Array<ArrayBuffer>): Promise<WriteOutcome> {
-    const outcome = await this.#writer.write(body);
+  #write(body: Uint8Array<ArrayBuffer>): WriteOutcome {
+    const outcome = this.#writer.write(body);
     if (outcome === "taken") this.#premises.meter.down += sampleBytes(this.clientId, body.length);
     return outcome;
   }

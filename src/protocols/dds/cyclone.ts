@@ -50,12 +50,6 @@ const symbols = {
   dds_lookup_instance: { parameters: [ENTITY, "buffer"], result: "u64" },
   dds_return_loan: { parameters: [ENTITY, "buffer", "i32"], result: RESULT },
   dds_write: { parameters: [ENTITY, "buffer"], result: RESULT },
-  dds_write_aside: {
-    name: "dds_write",
-    parameters: [ENTITY, "buffer"],
-    result: RESULT,
-    nonblocking: true,
-  },
   dds_wait_for_acks: { parameters: [ENTITY, "i64"], result: RESULT, nonblocking: true },
 
   dds_create_qos: { parameters: [], result: "pointer" },

@@ -2,6 +2,7 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { NOTHING } from "../../contract/least.ts";
 
 /** RTPS 2.5 §9.6.2.3: the ports of a domain's first participant, and the domains there are ports for. */
 const FIRST_PORT = 7410;
@@ -34,14 +35,5 @@ export type Options = z.infer<typeof options>;
  * are libddsc's own. Note that code which may call C may do anything the process may.
  */
 export function permissions(_own: Options): Deno.PermissionOptionsObject {
-  return {
-    ffi: true,
-    env: false,
-    import: false,
-    net: false,
-    read: false,
-    run: false,
-    sys: false,
-    write: false,
-  };
+  return { ...NOTHING, ffi: true };
 }

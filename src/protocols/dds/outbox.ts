@@ -3,13 +3,13 @@
 import { encodeServerMessage } from "../../contract/codec.ts";
 import type { ServerMessage } from "../../contract/federation_pb.ts";
 import type { Answer, SendOutcome } from "../../contract/protocol_server.ts";
-import type { WriteOutcome } from "./writer.ts";
+import { breathe, type WriteOutcome } from "./writer.ts";
 
 /** Where the letters go. */
 export interface Slot {
   /** Resolves once somebody reads what is written. */
   readonly matched: Promise<void>;
-  write(body: Uint8Array<ArrayBuffer>): Promise<WriteOutcome>;
+  write(body: Uint8Array<ArrayBuffer>): WriteOutcome;
   room(): Promise<void>;
 }
 
@@ -18,15 +18,12 @@ interface Letter {
   readonly outcome: PromiseWithResolvers<SendOutcome>;
   /** The message's bytes, from its first try on. */
   body: Uint8Array<ArrayBuffer> | undefined;
-  withdrawn: boolean;
 }
 
 export class Outbox {
   readonly #slot: Slot;
   readonly #answers = new Set<Letter>();
   readonly #sends = new Set<Letter>();
-  /** The letter Cyclone is reading at the moment: too late to withdraw it. */
-  #written: Letter | undefined;
   /** Resolves when the last answer so far has its place among the answers. */
   #placed: Promise<void> = Promise.resolve();
   #writing: Promise<void> | undefined;
@@ -51,7 +48,7 @@ export class Outbox {
   async send(message: ServerMessage, signal: AbortSignal): Promise<SendOutcome> {
     if (signal.aborted) return "stalled";
     const letter = this.#put(this.#sends, message);
-    const withdraw = () => this.#withdraw(letter);
+    const withdraw = () => this.#settle(letter, "stalled");
     signal.addEventListener("abort", withdraw);
     const outcome = await letter.outcome.promise;
     signal.removeEventListener("abort", withdraw);
@@ -61,17 +58,18 @@ export class Outbox {
   /** The client is gone, or must go: nothing more is written. */
   close(): void {
     this.#closed = true;
-    for (const letters of [this.#answers, this.#sends]) {
-      for (const letter of letters) {
-        if (letter !== this.#written) letter.outcome.resolve("gone");
-      }
-      letters.clear();
-    }
+    for (const letter of [...this.#answers, ...this.#sends]) this.#settle(letter, "gone");
+  }
+
+  /** Resolves when it is closed and at rest; `matched` must have been resolved. */
+  async ended(): Promise<void> {
+    this.close();
+    await this.#writing;
   }
 
   #put(letters: Set<Letter>, message: ServerMessage): Letter {
     const outcome = Promise.withResolvers<SendOutcome>();
-    const letter: Letter = { message, outcome, body: undefined, withdrawn: false };
+    const letter: Letter = { message, outcome, body: undefined };
     if (this.#closed) {
       outcome.resolve("gone");
       return letter;
@@ -81,24 +79,17 @@ export class Outbox {
     return letter;
   }
 
-  #withdraw(letter: Letter): void {
-    letter.withdrawn = true;
-    if (letter === this.#written) return; // its fate is known when Cyclone returns
-    this.#sends.delete(letter);
-    letter.outcome.resolve("stalled");
-  }
-
   async #write(): Promise<void> {
     await this.#slot.matched;
     for (let letter = this.#next(); letter !== undefined; letter = this.#next()) {
-      this.#written = letter;
       letter.body ??= encodeServerMessage(letter.message);
-      const outcome = await this.#slot.write(letter.body);
-      this.#written = undefined;
-      if (outcome !== "full") this.#settle(letter, outcome);
-      else if (this.#closed) letter.outcome.resolve("gone");
-      else if (letter.withdrawn) this.#withdraw(letter);
-      else await this.#slot.room();
+      const outcome = this.#slot.write(letter.body);
+      if (outcome === "full") {
+        await this.#slot.room();
+      } else {
+        this.#settle(letter, outcome);
+        await breathe(letter.body.length);
+      }
     }
     this.#writing = undefined;
   }

@@ -1,7 +1,5 @@
 /** `quic://host:port/federation?hash=…`: what a client must know to reach and to trust a server. */
 
-import { isIP } from "node:net";
-
 const HASH_BYTES = 32;
 
 export interface QuicAddress {
@@ -27,7 +25,7 @@ export function addressOf(url: URL): QuicAddress {
   if (url.hostname === "" || url.port === "") {
     throw new TypeError(`Cannot dial ${url}: write quic://host:port/federation`);
   }
-  const federation = decoded(url.pathname.slice(1));
+  const federation = federationOf(url.pathname);
   if (federation === undefined || federation === "") {
     throw new TypeError(`Cannot dial ${url}: name the federation, as in quic://host:port/default`);
   }
@@ -39,24 +37,26 @@ export function addressOf(url: URL): QuicAddress {
   };
 }
 
-/** Undefined where percent-encoding is broken. */
-export function decoded(path: string): string | undefined {
+/** The federation that a path names; undefined where percent-encoding is broken. */
+export function federationOf(path: string): string | undefined {
   try {
-    return decodeURIComponent(path);
+    return decodeURIComponent(path.replace(/^\/|[?#].*$/g, ""));
   } catch {
     return undefined;
   }
 }
 
 export function authority(hostname: string, port: number): string {
-  return isIP(hostname) === 6 ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 function hashOf(url: URL): Uint8Array<ArrayBuffer> | undefined {
   const text = url.searchParams.get("hash");
   if (text === null) return undefined;
   try {
-    const hash = Uint8Array.fromBase64(text, { alphabet: "base64url" });
+    // Not every browser has Uint8Array.fromBase64.
+    const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    const hash = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     if (hash.length === HASH_BYTES) return hash;
   } catch {
     // Said below.

@@ -1,15 +1,15 @@
-/** One connection from its handshake to its end: handshake, federation name, first message, route. */
+/** One connection from its beginning to its end: federation name, first message, route. */
 
 import { Verdict } from "../../contract/federation_pb.ts";
 import type { Route, Upcalls } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import { authority } from "./address.ts";
-import { acceptRaw, type Carrier, type Refusal } from "./carrier.ts";
+import { acceptRaw, type Admittance, type Carrier, closeInfo, type Refusal } from "./carrier.ts";
 import type { Meter } from "./frames.ts";
 import type { Options } from "./options.ts";
 import { ClientRoute } from "./route.ts";
 import { acceptWebTransport } from "./webtransport.ts";
-import { CLOSE_CODES, RAW_ALPN } from "./wire.ts";
+import { RAW_ALPN } from "./wire.ts";
 
 /** What all connections of one server share. */
 export interface Hall {
@@ -25,8 +25,16 @@ export interface Hall {
   newRoute(): Route;
 }
 
-/** Serves one connection; resolves once nothing of it is left. Never rejects. */
-export async function serveConnection(incoming: Deno.QuicIncoming, hall: Hall): Promise<void> {
+/** A connection that has not named its federation yet. */
+export interface Newcomer {
+  readonly remote: string;
+  admit(admittance: Admittance): Promise<Carrier | Refusal>;
+  /** Closes the connection so that the peer hears why. */
+  refuse(refusal: Refusal): Promise<void>;
+}
+
+/** Serves one QUIC connection; resolves once nothing of it is left. Never rejects. */
+export async function serveQuic(incoming: Deno.QuicIncoming, hall: Hall): Promise<void> {
   let conn: Deno.QuicConn;
   try {
     conn = await incoming.accept();
@@ -36,40 +44,51 @@ export async function serveConnection(incoming: Deno.QuicIncoming, hall: Hall): 
     if (!hall.closing) hall.upcalls.observe({ kind: "refused", remote: "unknown", reason });
     return;
   }
+  const accept = conn.protocol === RAW_ALPN ? acceptRaw : acceptWebTransport;
+  await serveNewcomer({
+    remote: authority(conn.remoteAddr.hostname, conn.remoteAddr.port),
+    admit: (admittance) => accept(conn, admittance),
+    refuse: (refusal) => Promise.resolve(conn.close(closeInfo(refusal))),
+  }, hall);
+}
+
+/** Serves one connection; resolves once nothing of it is left. Never rejects. */
+export async function serveNewcomer(newcomer: Newcomer, hall: Hall): Promise<void> {
   hall.connections++;
   try {
-    await serveAccepted(conn, hall);
+    await serve(newcomer, hall);
   } finally {
     hall.connections--;
   }
 }
 
-async function serveAccepted(conn: Deno.QuicConn, hall: Hall): Promise<void> {
+async function serve(newcomer: Newcomer, hall: Hall): Promise<void> {
   const { server: { maxConnections, maxMessageBytes, maxUnjudgedBytes }, upcalls, meter } = hall;
-  const remote = authority(conn.remoteAddr.hostname, conn.remoteAddr.port);
-  let refused = false;
-  const refuse = ({ verdict, reason }: Refusal) => {
-    if (refused || hall.closing) return;
-    refused = true;
-    upcalls.observe({ kind: "refused", remote, reason });
-    conn.close({ closeCode: CLOSE_CODES[verdict], reason });
+  const { remote } = newcomer;
+  let refused: Promise<void> | undefined;
+  const refuse = (refusal: Refusal) => {
+    if (refused === undefined && !hall.closing) {
+      upcalls.observe({ kind: "refused", remote, reason: refusal.reason });
+      refused = newcomer.refuse(refusal);
+    }
+    return refused;
   };
   if (hall.connections > maxConnections) {
     const reason = `All ${maxConnections} connections are taken; try again later`;
-    return refuse({ verdict: Verdict.BUSY, reason });
+    return await refuse({ verdict: Verdict.BUSY, reason });
   }
   const { connectTimeoutMs } = hall.own;
   let client: ClientRoute | undefined;
   const timer = setTimeout(() => {
     const reason = `No message came within ${connectTimeoutMs} ms`;
-    if (client === undefined) refuse({ verdict: Verdict.MALFORMED, reason });
+    if (client === undefined) void refuse({ verdict: Verdict.MALFORMED, reason });
     else client.refuse(Verdict.MALFORMED, reason);
   }, connectTimeoutMs);
   try {
-    const carrier = await admit(conn, hall);
-    if ("verdict" in carrier) return refuse(carrier);
+    const carrier = await newcomer.admit(admittance(hall));
+    if ("verdict" in carrier) return await refuse(carrier);
     const route = hall.newRoute();
-    client = new ClientRoute(conn, carrier, {
+    client = new ClientRoute(carrier, {
       route,
       remote,
       maxMessageBytes,
@@ -93,11 +112,12 @@ async function serveAccepted(conn: Deno.QuicConn, hall: Hall): Promise<void> {
   }
 }
 
-/** Waits until the connection has named its federation. */
-function admit(conn: Deno.QuicConn, { server, meter }: Hall): Promise<Carrier | Refusal> {
-  const accept = conn.protocol === RAW_ALPN ? acceptRaw : acceptWebTransport;
-  const count = (bytes: number) => {
-    meter.up += bytes;
+function admittance({ server, own, meter }: Hall): Admittance {
+  return {
+    federation: server.federation,
+    origins: own.origins,
+    count: (bytes) => {
+      meter.up += bytes;
+    },
   };
-  return accept(conn, { federation: server.federation, count });
 }

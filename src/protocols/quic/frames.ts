@@ -19,6 +19,8 @@ export type Frame =
   | { readonly kind: "reset" }
   /** The connection is over. */
   | { readonly kind: "lost" }
+  /** What came breaks the protocol, and nothing after it can be understood. */
+  | { readonly kind: "broken"; readonly detail: string }
   | { readonly kind: "oversized"; readonly lengthBytes: number };
 
 /** How the next bytes of a stream could not be had. */
@@ -30,10 +32,25 @@ export interface FrameLimits {
   readonly admit?: (lengthBytes: number) => Promise<void>;
 }
 
+/** Where messages come from, each in a buffer of its own. */
+export interface MessageReader {
+  next(limits: FrameLimits): Promise<Frame>;
+  /** Asks the peer to send no more. */
+  stop(): Promise<void>;
+}
+
+/** Where messages go. */
+export interface MessageWriter {
+  /** Resolves with its bytes on the wire once flow control has taken all of it. */
+  write(message: Uint8Array): Promise<number>;
+  /** Nothing more comes from us here. */
+  close(): Promise<void>;
+}
+
 const DRAIN_BYTES = 4096;
 
-/** Reads a stream message by message, each into a buffer of its own. */
-export class FrameReader {
+/** Reads a stream message by message. */
+export class FrameReader implements MessageReader {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #count: (bytes: number) => void;
 
@@ -86,12 +103,21 @@ export class FrameReader {
 
   /** Exactly `length` bytes. */
   async #read(length: number): Promise<Uint8Array<ArrayBuffer> | Ending> {
-    if (length === 0) return new Uint8Array(0);
+    let whole = new Uint8Array(length);
+    let filled = 0;
     try {
-      const { value } = await this.#reader.read(new Uint8Array(length), { min: length });
-      this.#count(value?.length ?? 0);
-      if (value?.length === length) return value;
-      return { kind: value === undefined || value.length === 0 ? "end" : "cut" };
+      // Not every browser knows `min`: then a read may give less.
+      while (filled < length) {
+        const rest = new Uint8Array(whole.buffer, filled);
+        const { value } = await this.#reader.read(rest, { min: rest.length });
+        if (value === undefined || value.length === 0) {
+          return { kind: filled === 0 ? "end" : "cut" };
+        }
+        this.#count(value.length);
+        filled += value.length;
+        whole = new Uint8Array(value.buffer);
+      }
+      return whole;
     } catch (error) {
       return { kind: isStreamError(error) ? "reset" : "lost" };
     }
@@ -100,7 +126,26 @@ export class FrameReader {
 
 /** The peer ended this one stream (RESET_STREAM, STOP_SENDING); the connection goes on. */
 export function isStreamError(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset;
+  if (!(error instanceof Error)) return false;
+  // Deno's name for it; and WebTransportError's (W3C WebTransport §12), in browsers.
+  return error.name === "ConnectionReset" || "source" in error && error.source === "stream";
+}
+
+/** Writes messages behind their length to a stream. */
+export class FrameWriter implements MessageWriter {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(writer: WritableStreamDefaultWriter<Uint8Array>) {
+    this.#writer = writer;
+  }
+
+  write(message: Uint8Array): Promise<number> {
+    return writeFrame(this.#writer, message);
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
 }
 
 /** Up to here, copying a message behind its length is cheaper than a second write. */

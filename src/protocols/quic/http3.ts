@@ -1,5 +1,6 @@
 /** As much of HTTP/3 (RFC 9114) as opens and closes a WebTransport session. Pure, no I/O. */
 
+import { Verdict } from "../../contract/federation_pb.ts";
 import { readFields } from "./qpack.ts";
 import { varint } from "./wire.ts";
 
@@ -35,11 +36,20 @@ export function controlStream(): Uint8Array<ArrayBuffer> {
   return joined([varint(CONTROL_STREAM), frame(SETTINGS, settings)]);
 }
 
-/** The path of a request for a WebTransport session (RFC 9220); undefined for any other request. */
-export function sessionPath(section: Uint8Array): string | undefined {
+/** What a request for a WebTransport session says. */
+export interface SessionRequest {
+  readonly path: string;
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+}
+
+/** Reads a request for a WebTransport session (RFC 9220); undefined for any other request. */
+export function sessionRequest(section: Uint8Array): SessionRequest | undefined {
   const fields = readFields(section);
   if (fields?.get(":method") !== "CONNECT") return undefined;
-  return fields.get(":protocol") === "webtransport" ? fields.get(":path") : undefined;
+  const path = fields.get(":path");
+  if (fields.get(":protocol") !== "webtransport" || path === undefined) return undefined;
+  return { path, host: fields.get(":authority"), origin: fields.get("origin") };
 }
 
 /** `:status 200`, and the draft that Chromium wants named. */
@@ -53,9 +63,11 @@ export function sessionAccepted(): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** `:status 404`. */
-export function sessionRefused(): Uint8Array<ArrayBuffer> {
-  return frame(HEADERS, new Uint8Array([0x00, 0x00, 0xdb])); // static entry 27
+/** `:status 403` for a page that may not join, else `:status 404`. */
+export function sessionRefused(verdict: Verdict): Uint8Array<ArrayBuffer> {
+  // Static entries 68 and 27 (RFC 9204 Appendix A); an index beyond 62 goes on in a second byte.
+  const status = verdict === Verdict.UNAUTHORISED ? [0xff, 0x05] : [0xdb];
+  return frame(HEADERS, new Uint8Array([0x00, 0x00, ...status]));
 }
 
 /** Ends a session with a code and a reason that scripts can read. */

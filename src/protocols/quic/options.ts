@@ -1,16 +1,27 @@
 /** The QUIC endpoint's part of the configuration. */
 
-import { isIP } from "node:net";
 import * as z from "zod";
+import {
+  hostOf,
+  listeningHostname,
+  listeningPort,
+  NOTHING,
+  socketPermissions,
+} from "../../contract/least.ts";
 
 export const options = z.strictObject({
-  hostname: z.string().refine((text) => isIP(text) !== 0, {
-    error: "must be an IP address of this machine, or 0.0.0.0 or :: for all of them",
-  }).default("127.0.0.1").describe(
-    "IP address to listen on for QUIC; 0.0.0.0 or :: for every address of this machine",
+  hostname: listeningHostname("QUIC"),
+  port: listeningPort(4433, "UDP port for raw QUIC and WebTransport, and TCP port for WebSocket"),
+  websocket: z.boolean().default(true).describe(
+    "Serve WebSocket on the TCP port with QUIC's number, for networks and browsers without QUIC",
   ),
-  port: z.int().min(0).max(65535).default(4433)
-    .describe("UDP port for raw QUIC and WebTransport; 0 takes any free one"),
+  origins: z.array(
+    z.string().regex(/^(\*|https?:\/\/[^/?#\s]+)$/, {
+      error: "must be * or origins such as https://example.org",
+    }),
+  ).default([]).meta({ takes: "a list of origins such as https://example.org, or *" }).describe(
+    "Web pages that may join, beside those of this machine and of this server's IP address",
+  ),
   // The main thread puts the files' text in the place of their paths: the Worker reads no files.
   certificate: z.string().default("").meta({ takes: "a path" }).describe(
     "File with the certificate chain in PEM, the server's own first; empty makes a self-signed one",
@@ -22,7 +33,7 @@ export const options = z.strictObject({
     "Days a self-signed certificate is valid; browsers take at most 14",
   ),
   connectTimeoutMs: z.int().min(100).max(600_000).default(10_000).describe(
-    "Milliseconds in which a new QUIC connection has to send its first message",
+    "Milliseconds in which a new QUIC or WebSocket connection has to send its first message",
   ),
   maxStreams: z.int().min(4).max(1024).default(16).describe(
     "Streams of each direction that one QUIC client may have open at once",
@@ -33,17 +44,9 @@ export const options = z.strictObject({
 
 export type Options = z.infer<typeof options>;
 
-/** The least the Worker needs: its own listening socket. */
+/** The least the Worker needs: its own listening sockets. */
 export function permissions({ hostname, port }: Options): Deno.PermissionOptionsObject {
-  const host = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
-  return {
-    net: [`${host}:${port}`],
-    env: false,
-    ffi: false,
-    import: false,
-    read: false,
-    run: false,
-    sys: false,
-    write: false,
-  };
+  // Which number the UDP and the TCP port will share is not known before one of them is bound.
+  if (port === 0) return { ...NOTHING, net: [hostOf(hostname)] };
+  return socketPermissions({ hostname, port });
 }

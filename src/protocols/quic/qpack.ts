@@ -7,6 +7,7 @@ const STATIC_NAMES = new Map([
   ...[15, 16, 17, 18, 19, 20, 21].map((index) => [index, ":method"] as const),
   [22, ":scheme"],
   [23, ":scheme"],
+  [90, "origin"],
 ]);
 const STATIC_VALUES = new Map([[1, "/"], [15, "CONNECT"], [22, "http"], [23, "https"]]);
 

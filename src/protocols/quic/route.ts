@@ -4,11 +4,17 @@ import { arrivalOf, encodeServerMessage } from "../../contract/codec.ts";
 import { type ModelPart, type ServerMessage, Verdict } from "../../contract/federation_pb.ts";
 import type { Arrival, Route, SendOutcome, Upcalls } from "../../contract/protocol_server.ts";
 import { Admission } from "./admission.ts";
-import type { Carrier, StreamWriter } from "./carrier.ts";
-import { endOf, within } from "./ending.ts";
-import { type Frame, type FrameReader, isStreamError, type Meter, writeFrame } from "./frames.ts";
+import type { Carrier, Parting } from "./carrier.ts";
+import { within } from "./ending.ts";
+import {
+  type Frame,
+  isStreamError,
+  type MessageReader,
+  type MessageWriter,
+  type Meter,
+} from "./frames.ts";
 import { Outbox } from "./outbox.ts";
-import { CLOSE_CODES, CLOSE_NO_ERROR, isLast } from "./wire.ts";
+import { isLast } from "./wire.ts";
 
 /** How long a closing connection may take to let what was taken leave. */
 const FAREWELL_MS = 1000;
@@ -23,7 +29,6 @@ export interface RouteOptions {
 }
 
 export class ClientRoute {
-  readonly #conn: Deno.QuicConn;
   readonly #carrier: Carrier;
   readonly #options: RouteOptions;
   readonly #admission: Admission;
@@ -31,7 +36,7 @@ export class ClientRoute {
   readonly #models = new Outbox();
   readonly #controlRead = Promise.withResolvers<void>();
   /** The stream of the download under way. */
-  #model: { readonly round: number; readonly writer: StreamWriter } | undefined;
+  #model: { readonly round: number; readonly writer: MessageWriter } | undefined;
   #answered: Promise<unknown> = Promise.resolve();
   /** The coordinator has heard of this route. */
   #known = false;
@@ -39,8 +44,7 @@ export class ClientRoute {
   #over: string | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(conn: Deno.QuicConn, carrier: Carrier, options: RouteOptions) {
-    this.#conn = conn;
+  constructor(carrier: Carrier, options: RouteOptions) {
     this.#carrier = carrier;
     this.#options = options;
     this.#admission = new Admission(options.maxUnjudgedBytes);
@@ -55,7 +59,7 @@ export class ClientRoute {
     });
     const control = this.#readControl();
     void this.#carrier.left.then(() => this.#leftSession());
-    const reason = await endOf(this.#conn);
+    const reason = await this.#carrier.over;
     this.#detach(reason);
     await Promise.all([this.#control.end(), this.#models.end(), control, updates]);
     await Promise.all([...reading, this.#closing]);
@@ -71,10 +75,10 @@ export class ClientRoute {
   }
 
   /** Ends the route from our side: what was taken leaves, then the connection closes. */
-  async leave(closeCode: number, reason: string): Promise<void> {
+  async leave(reason: string): Promise<void> {
     this.#end(reason);
     await this.#farewell(
-      { closeCode, reason },
+      { verdict: Verdict.UNSPECIFIED, reason },
       Promise.race([this.#controlRead.promise, this.#carrier.left]),
     );
   }
@@ -85,27 +89,26 @@ export class ClientRoute {
     const { remote, upcalls } = this.#options;
     upcalls.observe({ kind: "refused", remote, reason });
     this.#detach(reason);
-    this.#closing ??= this.#carrier.close({ closeCode: CLOSE_CODES[verdict], reason });
+    this.#closing ??= this.#carrier.close({ verdict, reason });
   }
 
   async #readControl(): Promise<void> {
     const end = await this.#read(this.#carrier.control.frames);
     this.#controlRead.resolve();
     if (this.#over !== undefined) return;
-    const left = "The client ended its control stream";
+    const reason = "The client ended its control stream";
     switch (end.kind) {
       case "end":
-        this.#detach(left);
-        return await this.#farewell(
-          { closeCode: CLOSE_NO_ERROR, reason: left },
-          endOf(this.#conn),
-        );
+        this.#detach(reason);
+        return await this.#farewell({ verdict: Verdict.UNSPECIFIED, reason }, this.#carrier.over);
       case "oversized":
         return this.refuse(Verdict.OVERSIZED, this.#oversized(end.lengthBytes));
       case "cut":
         return this.refuse(Verdict.MALFORMED, "The control stream ended inside a message");
       case "reset":
         return this.refuse(Verdict.MALFORMED, "The control stream was reset");
+      case "broken":
+        return this.refuse(Verdict.MALFORMED, end.detail);
       case "lost":
         return;
     }
@@ -114,10 +117,10 @@ export class ClientRoute {
   #leftSession(): void {
     const reason = "The client closed its session";
     this.#detach(reason);
-    this.#closing ??= this.#carrier.close({ closeCode: CLOSE_NO_ERROR, reason });
+    this.#closing ??= this.#carrier.close({ verdict: Verdict.UNSPECIFIED, reason });
   }
 
-  async #readUpdates(frames: FrameReader): Promise<void> {
+  async #readUpdates(frames: MessageReader): Promise<void> {
     const end = await this.#read(frames);
     if (this.#over !== undefined) return;
     if (end.kind !== "oversized" && end.kind !== "cut") return; // a reset is an upload given up
@@ -131,7 +134,9 @@ export class ClientRoute {
   }
 
   /** Hands in a stream's messages; resolves with what ended them. */
-  async #read(frames: FrameReader): Promise<Exclude<Frame, { kind: "message" }>> {
+  async #read(
+    frames: Pick<MessageReader, "next">,
+  ): Promise<Exclude<Frame, { kind: "message" }>> {
     for (;;) {
       let leave = () => {};
       const frame = await frames.next({
@@ -192,8 +197,13 @@ export class ClientRoute {
     }
   }
 
-  async #write(writer: StreamWriter, message: ServerMessage): Promise<void> {
-    this.#options.meter.down += await writeFrame(writer, encodeServerMessage(message));
+  async #write(
+    writer: Pick<MessageWriter, "write">,
+    message: ServerMessage,
+  ): Promise<void> {
+    // Not `+= await`: that would read the meter, which all routes share, before the wait.
+    const bytes = await writer.write(encodeServerMessage(message));
+    this.#options.meter.down += bytes;
   }
 
   async #endModel(): Promise<void> {
@@ -217,15 +227,15 @@ export class ClientRoute {
   }
 
   /** Writes what was taken and due, ends our streams, waits for the client to have read them, closes. */
-  #farewell(close: Deno.QuicCloseInfo, heard: Promise<unknown>): Promise<void> {
+  #farewell(parting: Parting, heard: Promise<unknown>): Promise<void> {
     this.#closing ??= (async () => {
       await within(FAREWELL_MS, async () => {
         await this.#answered;
         await Promise.all([this.#control.end(), this.#models.end()]);
-        await Promise.all([this.#endModel(), this.#carrier.control.writer.close()]);
+        await Promise.all([this.#endModel(), this.#carrier.control.end(parting)]);
         await heard;
       });
-      await this.#carrier.close(close);
+      await this.#carrier.close(parting);
     })();
     return this.#closing;
   }

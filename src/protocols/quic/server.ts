@@ -1,4 +1,7 @@
-/** Tributary over QUIC (RFC 9000): raw connections and WebTransport sessions on one UDP port. */
+/**
+ * Tributary over QUIC (RFC 9000): raw connections and WebTransport sessions on one UDP port, and
+ * WebSockets on the TCP port of the same number.
+ */
 
 import type { ServerMessage } from "../../contract/federation_pb.ts";
 import {
@@ -11,12 +14,15 @@ import {
   type Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
-import { authority, urlOf } from "./address.ts";
+import { urlOf } from "./address.ts";
 import { type Identity, identityOf } from "./certificate.ts";
-import { type Hall, serveConnection } from "./connection.ts";
+import { type Hall, serveNewcomer, serveQuic } from "./connection.ts";
+import { sentence } from "./ending.ts";
+import { bindPorts, type Ports } from "./listening.ts";
 import type { Options } from "./options.ts";
 import { freed } from "./port.ts";
 import type { ClientRoute } from "./route.ts";
+import { WebSocketNewcomer } from "./websocket.ts";
 import { CLOSE_NO_ERROR, HTTP3_ALPN, liveness, RAW_ALPN } from "./wire.ts";
 
 export class QuicServer implements ProtocolServer {
@@ -27,8 +33,10 @@ export class QuicServer implements ProtocolServer {
   readonly #closed = Promise.withResolvers<void>();
   /** Connections at any stage, and routes that take their leave. */
   readonly #serving = new Set<Promise<void>>();
+  /** WebSockets that have not named their federation yet are closed with the server. */
+  readonly #newcomers = new Set<WebSocketNewcomer>();
   #hall: Hall | undefined;
-  #endpoint: Deno.QuicEndpoint | undefined;
+  #ports: Ports | undefined;
   #nextId = 1;
   #disposing: Promise<void> | undefined;
 
@@ -44,7 +52,8 @@ export class QuicServer implements ProtocolServer {
 
   async listen(upcalls: Upcalls): Promise<readonly Address[]> {
     const identity = await this.#identity();
-    const endpoint = this.#bind();
+    const { endpoint, listener } = this.#ports = bindPorts(this.#own);
+    const quic = this.#listen(this.#ports, identity);
     const hall: Hall = {
       server: this.#server,
       own: this.#own,
@@ -56,7 +65,8 @@ export class QuicServer implements ProtocolServer {
       newRoute: () => ({ wire: this.#server.wire, id: this.#nextId++ }),
     };
     this.#hall = hall;
-    this.#track(this.#accept(this.#listen(endpoint, identity), hall));
+    this.#track(this.#accept(quic, hall));
+    if (listener !== undefined) this.#track(this.#acceptTcp(listener, hall));
     const { federation, wire } = this.#server;
     const { hostname } = this.#own;
     const { port } = endpoint.addr;
@@ -74,7 +84,7 @@ export class QuicServer implements ProtocolServer {
 
   drop(route: Route, reason: string): void {
     const client = this.#routes.get(route.id);
-    if (client !== undefined) this.#track(client.leave(CLOSE_NO_ERROR, reason));
+    if (client !== undefined) this.#track(client.leave(reason));
   }
 
   traffic(): Promise<Traffic> {
@@ -89,18 +99,7 @@ export class QuicServer implements ProtocolServer {
     }
   }
 
-  #bind(): Deno.QuicEndpoint {
-    const { hostname, port } = this.#own;
-    try {
-      return this.#endpoint = new Deno.QuicEndpoint({ hostname, port });
-    } catch (error) {
-      throw new ListenError(
-        `Cannot listen for QUIC on ${authority(hostname, port)}: ${bindAdvice(error)}`,
-      );
-    }
-  }
-
-  #listen(endpoint: Deno.QuicEndpoint, { certificate, key }: Identity): Deno.QuicListener {
+  #listen({ endpoint, listener }: Ports, { certificate, key }: Identity): Deno.QuicListener {
     try {
       return endpoint.listen({
         cert: certificate,
@@ -111,6 +110,8 @@ export class QuicServer implements ProtocolServer {
         maxConcurrentUnidirectionalStreams: this.#own.maxStreams,
       });
     } catch (error) {
+      listener?.close();
+      this.#ports = { endpoint, listener: undefined };
       throw new ListenError(
         `Cannot use the QUIC certificate and key: ${sentence(error)}; give both in PEM`,
       );
@@ -122,13 +123,37 @@ export class QuicServer implements ProtocolServer {
     try {
       for await (const incoming of listener) {
         // A client too many is told so; a flood of handshakes is not worth a word.
-        if (this.#serving.size > 2 * this.#server.maxConnections + 1) incoming.refuse();
-        else this.#track(serveConnection(incoming, hall));
+        if (this.#isFlooded) incoming.refuse();
+        else this.#track(serveQuic(incoming, hall));
       }
     } catch (error) {
       reason = sentence(error);
     }
     if (!hall.closing) this.#closed.reject(new Error(`The QUIC listener is lost: ${reason}`));
+  }
+
+  async #acceptTcp(listener: Deno.TcpListener, hall: Hall): Promise<void> {
+    let reason = "it ended";
+    try {
+      for await (const conn of listener) {
+        if (this.#isFlooded) conn.close();
+        else this.#track(this.#serveTcp(conn, hall));
+      }
+    } catch (error) {
+      reason = sentence(error);
+    }
+    if (!hall.closing) this.#closed.reject(new Error(`The WebSocket listener is lost: ${reason}`));
+  }
+
+  async #serveTcp(conn: Deno.TcpConn, hall: Hall): Promise<void> {
+    const newcomer = new WebSocketNewcomer(conn, liveness(this.#server.heartbeatIntervalMs));
+    this.#newcomers.add(newcomer);
+    await serveNewcomer(newcomer, hall);
+    this.#newcomers.delete(newcomer);
+  }
+
+  get #isFlooded(): boolean {
+    return this.#serving.size > 2 * this.#server.maxConnections + 2;
   }
 
   /** Disposal waits for everything that is under way. */
@@ -139,13 +164,15 @@ export class QuicServer implements ProtocolServer {
 
   async #dispose(): Promise<void> {
     if (this.#hall !== undefined) this.#hall.closing = true;
+    this.#ports?.listener?.close();
     const reason = "The server stops";
     await Promise.all(
-      [...this.#routes.values()].map((client) => client.leave(CLOSE_NO_ERROR, reason)),
+      [...this.#routes.values()].map((client) => client.leave(reason)),
     );
-    const addr = this.#endpoint?.addr;
-    this.#endpoint?.close({ closeCode: CLOSE_NO_ERROR, reason });
-    this.#endpoint = undefined; // only what nobody refers to gives its port back
+    for (const newcomer of this.#newcomers) newcomer.close();
+    const addr = this.#ports?.endpoint.addr;
+    this.#ports?.endpoint.close({ closeCode: CLOSE_NO_ERROR, reason });
+    this.#ports = undefined; // only what nobody refers to gives its port back
     await Promise.all(this.#serving);
     if (addr !== undefined) await freed(addr);
     this.#closed.resolve();
@@ -155,21 +182,4 @@ export class QuicServer implements ProtocolServer {
     this.#disposing ??= this.#dispose();
     await this.#disposing;
   }
-}
-
-function bindAdvice(error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return "the address is in use; stop the other program or set --quic-port";
-  }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return "this machine has no such address; set --quic-hostname";
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return "the system does not allow it; set --quic-port to 1024 or more";
-  }
-  return sentence(error);
-}
-
-function sentence(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,9 +1,10 @@
 /** WebTransport over HTTP/3 (draft-ietf-webtrans-http3) on the same port as raw QUIC. */
 
-import { decoded } from "./address.ts";
+import { federationOf } from "./address.ts";
 import {
   type Admittance,
   type Carrier,
+  closeInfo,
   type Count,
   eachStream,
   endUnused,
@@ -11,21 +12,25 @@ import {
   nextStream,
   openStream,
   otherFederation,
+  type Parting,
   type Refusal,
   type StreamWriter,
+  unwelcome,
 } from "./carrier.ts";
-import { within } from "./ending.ts";
-import { FrameReader } from "./frames.ts";
+import { endOf, within } from "./ending.ts";
+import { FrameReader, FrameWriter, type MessageWriter } from "./frames.ts";
 import {
   controlStream,
   HEADERS,
   sessionAccepted,
   sessionClosed,
-  sessionPath,
   sessionRefused,
+  type SessionRequest,
+  sessionRequest,
   WEBTRANSPORT_BIDIRECTIONAL,
   WEBTRANSPORT_UNIDIRECTIONAL,
 } from "./http3.ts";
+import { isWelcome } from "./origins.ts";
 import { varint } from "./wire.ts";
 
 /** A session's id is the id of its CONNECT stream: the first that a client opens (RFC 9000 §2.1). */
@@ -46,7 +51,7 @@ const GOODBYE_MS = 250;
  */
 export async function acceptWebTransport(
   conn: Deno.QuicConn,
-  { federation, count }: Admittance,
+  { federation, origins, count }: Admittance,
 ): Promise<Carrier | Refusal> {
   const bidirectional = conn.incomingBidirectionalStreams.getReader();
   try {
@@ -54,11 +59,17 @@ export async function acceptWebTransport(
     await settings.write(controlStream());
     const request = await readRequest(await nextStream(bidirectional), count);
     if ("verdict" in request) return request;
-    if (decoded(request.path.replace(/^\/|[?#].*$/g, "")) !== federation) {
-      await request.writer.write(sessionRefused());
+    const { path, origin = "" } = request;
+    const refusal = federationOf(path) !== federation
+      ? otherFederation(federation)
+      : isWelcome(request, origins)
+      ? undefined
+      : unwelcome(origin);
+    if (refusal !== undefined) {
+      await request.writer.write(sessionRefused(refusal.verdict));
       await request.writer.close();
       await within(GOODBYE_MS, () => request.ended);
-      return otherFederation(federation);
+      return refusal;
     }
     await request.writer.write(sessionAccepted());
     const control = await nextStream(bidirectional);
@@ -67,9 +78,9 @@ export async function acceptWebTransport(
     if (control === undefined || frames === undefined) {
       return malformed("The session ended before its control stream");
     }
-    const writer = control.writable.getWriter();
+    const writer = new FrameWriter(control.writable.getWriter());
     return new Session(conn, request, {
-      control: { frames, writer },
+      control: { frames, writer, end: () => writer.close() },
       bidirectional,
       settings,
       count,
@@ -80,8 +91,7 @@ export async function acceptWebTransport(
 }
 
 /** The stream that asked for the session, and lives as long as it. */
-interface Request {
-  readonly path: string;
+interface Request extends SessionRequest {
   readonly writer: StreamWriter;
   readonly ended: Promise<"end" | "reset" | "lost">;
 }
@@ -100,15 +110,16 @@ async function readRequest(
     }
     const section = await frames.take(Number(length));
     if (type !== HEADERS) continue; // unknown frames are to be ignored (RFC 9114 §9)
-    const path = section && sessionPath(section);
-    if (path === undefined) return malformed("The request is not for a WebTransport session");
-    return { path, writer: stream.writable.getWriter(), ended: frames.drain() };
+    const request = section && sessionRequest(section);
+    if (request === undefined) return malformed("The request is not for a WebTransport session");
+    return { ...request, writer: stream.writable.getWriter(), ended: frames.drain() };
   }
 }
 
 class Session implements Carrier {
   readonly control: Carrier["control"];
   readonly left: Promise<void>;
+  readonly over: Promise<string>;
   readonly #conn: Deno.QuicConn;
   readonly #request: Request;
   readonly #bidirectional: ReadableStreamDefaultReader<Deno.QuicBidirectionalStream>;
@@ -127,6 +138,7 @@ class Session implements Carrier {
     },
   ) {
     this.#conn = conn;
+    this.over = endOf(conn);
     this.#request = request;
     this.control = control;
     // A lost connection says itself how it was lost.
@@ -153,14 +165,15 @@ class Session implements Carrier {
     ]);
   }
 
-  async openModel(): Promise<StreamWriter> {
+  async openModel(): Promise<MessageWriter> {
     const writer = await openStream(this.#conn);
     await writer.write(DOWNWARD_PREFIX);
-    return writer;
+    return new FrameWriter(writer);
   }
 
   /** Scripts hear the reason of a session's end, not that of a connection's. */
-  async close(info: Deno.QuicCloseInfo): Promise<void> {
+  async close(parting: Parting): Promise<void> {
+    const info = closeInfo(parting);
     await within(GOODBYE_MS, async () => {
       await this.#request.writer.write(sessionClosed(info));
       await this.#request.writer.close();

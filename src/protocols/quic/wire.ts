@@ -1,4 +1,4 @@
-/** What raw QUIC and WebTransport put on the wire: names, lengths and codes. Pure, no I/O. */
+/** What raw QUIC, WebTransport and WebSocket put on the wire: names, lengths and codes. Pure, no I/O. */
 
 import { type ModelPart, type UpdatePart, Verdict } from "../../contract/federation_pb.ts";
 
@@ -41,16 +41,50 @@ export const CLOSE_CODES = {
   [Verdict.FAILED]: 0x5412,
 } as const satisfies Record<Verdict, number>;
 
+/**
+ * Close codes of a WebSocket (RFC 6455 §7.4): registered ones where they say the same, else one of
+ * the range for applications.
+ */
+export const WEBSOCKET_CLOSE_CODES = {
+  [Verdict.UNSPECIFIED]: 1000,
+  [Verdict.ACCEPTED]: 4001,
+  [Verdict.HELD]: 4002,
+  [Verdict.GAP]: 4003,
+  [Verdict.DUPLICATE]: 4004,
+  [Verdict.STALE]: 4005,
+  [Verdict.EARLY]: 4006,
+  [Verdict.MALFORMED]: 1002,
+  [Verdict.OVERSIZED]: 1009,
+  [Verdict.WRONG_SHAPE]: 4009,
+  [Verdict.NON_FINITE]: 4010,
+  [Verdict.OUT_OF_RANGE]: 4011,
+  [Verdict.OTHER_RUN]: 4012,
+  [Verdict.UNAUTHORISED]: 1008,
+  [Verdict.BUSY]: 1013,
+  [Verdict.NO_SESSION]: 4015,
+  [Verdict.UNSUPPORTED]: 4016,
+  [Verdict.FINISHED]: 4017,
+  [Verdict.FAILED]: 1011,
+} as const satisfies Record<Verdict, number>;
+
 /** Shorter idle timeouts lose live clients on a busy machine. */
 const LEAST_IDLE_MS = 10_000;
 /** Peers' own idle timeouts are 30 s and more. */
 const MOST_KEEP_ALIVE_MS = 7500;
 
+/** In milliseconds, by the names that QUIC's transport has for them. */
+export interface Liveness {
+  /** A client that was silent for so long is lost. */
+  readonly maxIdleTimeout: number;
+  /** A silent client is asked so often whether it is there. */
+  readonly keepAliveInterval: number;
+}
+
 /**
  * When a silent client is lost: after three heartbeat intervals without any packet. The answer to
  * a keep-alive is one, so a client may train for minutes and say nothing.
  */
-export function liveness(heartbeatIntervalMs: number): Deno.QuicTransportOptions {
+export function liveness(heartbeatIntervalMs: number): Liveness {
   const maxIdleTimeout = Math.max(3 * heartbeatIntervalMs, LEAST_IDLE_MS);
   const keepAliveInterval = Math.min(Math.floor(maxIdleTimeout / 4), MOST_KEEP_ALIVE_MS);
   return { maxIdleTimeout, keepAliveInterval };

@@ -74,6 +74,34 @@ Deno.test("Connection.messages ends after everything that was sent before the en
   assert.deepEqual(heard, ["receipt", "task", "task", "task", "task", "task"]);
 });
 
+Deno.test("Connection.lost does not wait for the lease of a server that was restarted", async () => {
+  const start = async (port: number) => {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "-A", new URL("mortal.ts", import.meta.url).href, String(port)],
+      stdin: "null",
+      stdout: "piped",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value = "" } = await lines.read();
+    const kill = async () => {
+      child.kill("SIGKILL");
+      await lines.cancel();
+      await child.status;
+    };
+    return { url: value.trim(), kill };
+  };
+  const first = await start(0);
+  const peer = await Peer.dial(dial, first.url, "client-1");
+  await peer.ask(hello());
+  await first.kill();
+  const second = await start(Number(new URL(first.url).port));
+  assert.match(await peer.connection.lost, /restarted/);
+  await using again = await Peer.dial(dial, second.url, "client-1");
+  await again.ask(hello());
+  await peer[Symbol.asyncDispose]();
+  await second.kill();
+});
+
 Deno.test("Connection.send() fails once the connection is over", async () => {
   const { server, url } = await serve();
   await using peer = await Peer.dial(dial, url, "client-1");

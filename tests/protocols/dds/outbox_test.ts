@@ -14,13 +14,13 @@ function slot(rooms: number) {
     written,
     outbox: new Outbox({
       matched: Promise.resolve(),
-      write(body): Promise<WriteOutcome> {
-        if (written.length >= rooms) return Promise.resolve("full");
+      write(body): WriteOutcome {
+        if (written.length >= rooms) return "full";
         const message = decodeServerMessage(body).body;
         written.push(
           message.case === "receipt" ? `receipt ${message.value.sequence}` : message.case ?? "",
         );
-        return Promise.resolve("taken");
+        return "taken";
       },
       room: () =>
         written.length < rooms

@@ -84,7 +84,7 @@ export class Stranger implements AsyncDisposable {
 
   async write(message: ClientMessage | Uint8Array<ArrayBuffer>): Promise<void> {
     const body = message instanceof Uint8Array ? message : encodeClientMessage(message);
-    while (await this.writer.write(body) === "full") await this.writer.room();
+    while (this.writer.write(body) === "full") await this.writer.room();
   }
 
   async #until<T>(look: () => T | undefined): Promise<T> {

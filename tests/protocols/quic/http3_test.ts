@@ -3,7 +3,7 @@ import {
   controlStream,
   sessionAccepted,
   sessionClosed,
-  sessionPath,
+  sessionRequest,
 } from "../../../src/protocols/quic/http3.ts";
 import { readFields } from "../../../src/protocols/quic/qpack.ts";
 import { readVarint, varintBytes } from "../../../src/protocols/quic/wire.ts";
@@ -31,11 +31,11 @@ Deno.test("controlStream() offers WebTransport in every draft's words", () => {
   }
 });
 
-Deno.test("sessionPath() is undefined for what is no WebTransport request", () => {
+Deno.test("sessionRequest() is undefined for what is no WebTransport request", () => {
   const get = Uint8Array.fromHex("0000d1d7c1"); // GET https /
-  assert.equal(sessionPath(get), undefined);
+  assert.equal(sessionRequest(get), undefined);
   const plainConnect = Uint8Array.fromHex("0000cf");
-  assert.equal(sessionPath(plainConnect), undefined);
+  assert.equal(sessionRequest(plainConnect), undefined);
 });
 
 Deno.test("sessionAccepted() names the draft that Chromium wants", () => {

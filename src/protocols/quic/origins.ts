@@ -1,0 +1,27 @@
+/**
+ * Which web pages may join. Any page that a browser shows could reach a server on the same machine,
+ * so browsers say where a page comes from (RFC 6454), and servers have to judge it.
+ */
+
+import { isIP } from "node:net";
+
+/** What a browser says of the page that connects. Other programs send no origin. */
+export interface Provenance {
+  readonly origin: string | undefined;
+  /** The host, with or without its port, as the page wrote it: RFC 9110 §7.2. */
+  readonly host: string | undefined;
+}
+
+/**
+ * Welcome are pages of this machine, those that come from the server's own address, and those that
+ * `allowed` names. An own address is one only as a number: any site can give the server's number a
+ * name of its own (DNS rebinding).
+ */
+export function isWelcome({ origin, host }: Provenance, allowed: readonly string[]): boolean {
+  if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
+  const page = URL.parse(origin)?.hostname;
+  if (page === undefined) return false; // `null`: a page that hides where it comes from
+  if (page === "localhost" || page === "[::1]" || /^127(\.\d+){3}$/.test(page)) return true;
+  const own = URL.parse(`http://${host}`)?.hostname;
+  return page === own && isIP(page.replace(/^\[|\]$/g, "")) !== 0;
+}

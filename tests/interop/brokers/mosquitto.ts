@@ -1,0 +1,59 @@
+/** A Mosquitto of the tests' own, on a free port, with nothing kept. */
+
+import { join } from "node:path";
+import { Daemon, freePort } from "./daemon.ts";
+import { installed } from "./installed.ts";
+
+export class Mosquitto implements AsyncDisposable {
+  readonly port: number;
+  readonly #directory: string;
+  #daemon: Daemon | undefined;
+
+  private constructor(directory: string, port: number) {
+    this.#directory = directory;
+    this.port = port;
+  }
+
+  /** @param settings Lines of mosquitto.conf beside the listener. */
+  static async start(settings: readonly string[] = ["allow_anonymous true"]): Promise<Mosquitto> {
+    const directory = await Deno.makeTempDir({ prefix: "mosquitto-" });
+    const broker = new Mosquitto(directory, freePort());
+    const lines = [`listener ${broker.port} 127.0.0.1`, "persistence false", "user root"];
+    await Deno.writeTextFile(broker.#configuration, [...lines, ...settings, ""].join("\n"));
+    await broker.startAgain();
+    return broker;
+  }
+
+  get #configuration(): string {
+    return join(this.#directory, "mosquitto.conf");
+  }
+
+  get url(): string {
+    return `mqtt://127.0.0.1:${this.port}`;
+  }
+
+  /** After `kill`, on the same port. */
+  async startAgain(): Promise<void> {
+    this.#daemon = await Daemon.start({
+      program: installed("mosquitto") ?? "mosquitto",
+      args: ["-v", "-c", this.#configuration],
+      log: join(this.#directory, "log"),
+      ready: /mosquitto version \S+ running/,
+    });
+  }
+
+  async kill(): Promise<void> {
+    await this.#daemon?.kill();
+  }
+
+  /** For a broker that outlives its tests, when the process ends. */
+  disposeNow(): void {
+    this.#daemon?.killNow();
+    Deno.removeSync(this.#directory, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+}
