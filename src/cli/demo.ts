@@ -14,7 +14,6 @@ import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 import { ProgressBar } from "./progress.ts";
-import { bytesText } from "./quantities.ts";
 import { setUpDds } from "./set_up.ts";
 import { table } from "./table.ts";
 
@@ -169,13 +168,15 @@ class Show implements Disposable {
   roundDone(round: DemoRound): void {
     this.#done = round.round;
     const { clients, selected, loss, accuracy, seconds, bytes } = round;
-    const up = Object.entries(bytes).map(([wire, { up, down }]) =>
-      `${wire} ${bytesText(up)} up ${bytesText(down)} down`
+    const kib = (count: number) => Math.ceil(count / 1024);
+    const traffic = Object.entries(bytes).map(([wire, { up, down }]) =>
+      `${wire} ${kib(up)}/${kib(down)}`
     );
     this.#io.stdout.write(
       `round ${round.round}  clients ${clients}/${selected}  loss ${loss.toFixed(4)}  ` +
         `accuracy ${paint(this.#io.stdout, "good", accuracy.toFixed(4))}  ` +
-        `${seconds.toFixed(1)} s  ${paint(this.#io.stdout, "faint", up.join(", "))}\n`,
+        `${seconds.toFixed(1)} s  ` +
+        paint(this.#io.stdout, "faint", `KiB up/down: ${traffic.join(" ")}`) + "\n",
     );
     const total = (performance.now() - this.#begunMs) / 1000;
     this.#bar.update(this.#done, `${this.#done} rounds in ${total.toFixed(0)} s`);
