@@ -45,9 +45,10 @@ def connect(url, client_id, _will, hear):
 
     def work():
         """The connection is this thread's from now on: pika is not for two at once."""
-        with contextlib.suppress(AMQPError, OSError):
+        try:
             channel.start_consuming()
-        hear(None)
+        except (AMQPError, OSError) as error:
+            hear(f"AMQP: {error!r}")
 
     def send(message):
         body = message.SerializeToString()

@@ -100,7 +100,7 @@ def connect(url, client_id, _will, hear):
                         hear(sample.body)
             if server and server not in handles:
                 break
-        hear(None)
+        hear("DDS: the server's writer is gone")
 
     def send(message):
         try:

@@ -32,13 +32,13 @@ def connect(url, _client_id, _will, hear):
             call.initial_metadata()  # waits until the server has let us in, or not
         except (grpc.FutureTimeoutError, grpc.RpcError) as error:
             call.cancel()
-            raise ConnectionError(f"gRPC: {call.details() if call.done() else error!r}") from error
+            raise ConnectionError(f"gRPC: {error!r}") from error
 
         def read():
-            with contextlib.suppress(grpc.RpcError):  # its end says as much
+            with contextlib.suppress(grpc.RpcError):  # its status says as much
                 for data in call:
                     hear(data)
-            hear(None)
+            hear(f"gRPC: {call.code().name} {call.details()}")
 
         reader = threading.Thread(target=read, daemon=True)
         reader.start()

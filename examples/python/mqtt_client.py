@@ -39,7 +39,7 @@ def connect(url, client_id, will, hear):
     def on_disconnect(_client, _data, _flags, reason, _properties):
         reasons.append(str(reason))
         subscribed.set()
-        hear(None)
+        hear(f"MQTT: {reason}")
 
     client.on_connect = on_connect
     client.on_subscribe = on_subscribe

@@ -33,7 +33,7 @@ OPTIONS = {
 class Wire(QuicConnectionProtocol):
     """Messages behind their lengths: one control stream, and one for each model and upload."""
 
-    hear = staticmethod(lambda data: None)
+    hear = staticmethod(lambda _: None)
 
     def begin(self, name, hear):
         self.hear, self.buffers, self.upload = hear, {}, (b"", None)
@@ -67,7 +67,7 @@ class Wire(QuicConnectionProtocol):
                 self.end()  # the server is done, and waits for our half
                 self.server_ended.set()
         elif isinstance(event, events.ConnectionTerminated):
-            self.hear(None)
+            self.hear(f"QUIC: {event.reason_phrase or hex(event.error_code)}")
 
     def take(self, stream, data):
         buffer = self.buffers.setdefault(stream, bytearray())

@@ -2,7 +2,7 @@
 
 A wire is a context manager `connect(url, client_id, will, hear)` that gives `send`: it sends one
 ClientMessage. It calls `hear(bytes)` for each ServerMessage, from any thread and in their order,
-and `hear(None)` when the connection is lost. It raises ConnectionError where it reaches nobody.
+and `hear(reason)` when the connection is lost. It raises ConnectionError where it reaches nobody.
 """
 
 import functools
@@ -103,7 +103,7 @@ class Session:
 
     def __init__(self, client_id, trainer, token="", say=print):
         self.client_id, self.trainer, self.token, self.say = client_id, trainer, token, say
-        self.events = queue.SimpleQueue()  # (connection, bytes or None), or something to call
+        self.events = queue.SimpleQueue()  # (connection, what it hears), or something to call
         self.workers = ThreadPoolExecutor(2)  # one trains, one evaluates beside it
         self.work = {}  # kind of task -> (the task under way, the event that stops it)
         self.connection = self.failures = 0
@@ -184,8 +184,8 @@ class Session:
         connection, data = event
         if connection != self.connection:
             return  # of a connection before
-        if data is None:
-            raise ConnectionError("the wire's connection is over")
+        if isinstance(data, str):
+            raise ConnectionError(data)
         self.heard_at = time.monotonic()
         self.hear(pb.ServerMessage.FromString(data))
 

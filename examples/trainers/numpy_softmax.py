@@ -125,7 +125,8 @@ def save(path, tensors):
         header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [offset, end]}
         pieces.append(array.tobytes())
         offset = end
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text + b"".join(pieces))
 

@@ -47,7 +47,7 @@ export class ProgramLines {
     this.#listeners.said?.(line);
   }
 
-  /** At most a hundred reports a pass, however many batches. */
+  /** One report for each percent at most, however many batches. */
   #progress(progress: TrainProgress): void {
     const percent = Math.floor(100 * progress.batch / progress.batches);
     if (percent === this.#percent) return;

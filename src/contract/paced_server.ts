@@ -29,7 +29,9 @@ interface Download {
   heldBytes: number;
   /** The client spoke of this model on this route: an empty model is held only then. */
   heard: boolean;
-  /** All the window allows was sent: only then does a repeated offset ask for it again. */
+  /** An offset was repeated: once the window is used up, what follows it is sent again. */
+  askedAgain: boolean;
+  /** All the window allows was sent. */
   waiting: PromiseWithResolvers<void> | undefined;
   readonly abort: AbortController;
 }
@@ -101,6 +103,7 @@ export class PacedServer implements Link {
       sentBytes: Math.min(from.offset, model.length),
       heldBytes: Math.min(from.offset, model.length),
       heard: false,
+      askedAgain: false,
       waiting: undefined,
       abort: new AbortController(),
     };
@@ -151,6 +154,9 @@ export class PacedServer implements Link {
         });
         const outcome = await this.#server.send(route, message, { signal });
         if (outcome !== "taken") return outcome;
+      } else if (download.askedAgain) {
+        download.askedAgain = false;
+        download.sentBytes = download.heldBytes;
       } else {
         download.waiting = Promise.withResolvers<void>();
         await download.waiting.promise;
@@ -169,8 +175,9 @@ export class PacedServer implements Link {
     if (held.offset > download.heldBytes) {
       download.heldBytes = Math.min(held.offset, model.length);
       download.sentBytes = Math.max(download.sentBytes, download.heldBytes);
-    } else if (held.offset === download.heldBytes && download.waiting !== undefined) {
-      download.sentBytes = download.heldBytes;
+      download.askedAgain = false;
+    } else if (held.offset === download.heldBytes && download.sentBytes > download.heldBytes) {
+      download.askedAgain = true;
     }
     download.waiting?.resolve();
   }

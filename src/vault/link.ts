@@ -1,6 +1,6 @@
 /** The coordinator's end of the pipe to the vault's Worker. */
 
-import { NOTHING } from "../contract/least.ts";
+import type { NOTHING } from "../contract/least.ts";
 import type { VaultCalls, VaultReply, VaultRequest, VaultStart } from "./calls.ts";
 import { type Opened, VaultError } from "./vault.ts";
 

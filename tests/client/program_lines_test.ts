@@ -32,7 +32,7 @@ Deno.test("parseProgress() never throws", () => {
   }));
 });
 
-Deno.test("ProgramLines reports a hundred times at most, and begins again with another pass", () => {
+Deno.test("ProgramLines reports once a percent, and begins again with another pass", () => {
   const reports: TrainProgress[] = [];
   const lines = new ProgramLines({ progress: (each) => reports.push(each) });
   const hear = (batch: number) =>

@@ -4,10 +4,10 @@ import { ClientProcess, type Line } from "../../src/demo/client_process.ts";
 const NOWHERE = "mqtt://127.0.0.1:1/default";
 
 Deno.test("ClientProcess.ended() gives the exit code, and what the process said last", async () => {
-  await using client = new ClientProcess({ wire: "mqtt", args: ["join", NOWHERE] });
+  await using client = new ClientProcess({ wire: "mqtt", args: ["bench", "--bytes", "10"] });
   const { code, newest } = await client.ended();
   assert.equal(code, 2);
-  assert.match(newest.join("\n"), /error: Required option '--data <spec>' not specified/);
+  assert.match(newest.join("\n"), /^error: --bytes is "10"/);
 });
 
 Deno.test("ClientProcess hears each line of the process's log, and stops it on disposal", async () => {

@@ -1,0 +1,3 @@
+module example/tributary
+
+go 1.26
