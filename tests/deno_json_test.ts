@@ -27,7 +27,8 @@ Deno.test("compile.include has the file of every Worker: none is found by its UR
     [...read(path).matchAll(/new URL\("([^"]*worker\.ts)", import\.meta\.url\)/g)]
       .map(([, file = ""]) => join(path, "..", file))
   );
-  assert.deepEqual([...new Set(started)].sort(), workers);
+  assert.ok(started.length > 0);
+  for (const file of started) assert.ok(workers.includes(file), file);
 });
 
 Deno.test("imports are pinned to one version each, and every one is used", () => {

@@ -1,22 +1,13 @@
 /** The coordinator's end of the pipe to the vault's Worker. */
 
-import type { NOTHING } from "../contract/least.ts";
+import { NOTHING } from "../contract/least.ts";
 import type { VaultCalls, VaultReply, VaultRequest, VaultStart } from "./calls.ts";
 import { type Opened, VaultError } from "./vault.ts";
 
 /** The least the Worker needs: its own directory, if there is one. */
 export function permissions(stateDirectory: string | undefined): Deno.PermissionOptionsObject {
   const files = stateDirectory === undefined ? false : [stateDirectory];
-  return {
-    read: files,
-    write: files,
-    env: false,
-    ffi: false,
-    import: false,
-    net: false,
-    run: false,
-    sys: false,
-  };
+  return { ...NOTHING, read: files, write: files };
 }
 
 /** A vault in a Worker of its own. Calls are carried out in the order they are made. */

@@ -40,12 +40,14 @@ export type Move = (global: FloatTensor, mean: Float64Array) => Float64Array;
  */
 export class Fold {
   readonly #admission: Admission;
-  #sums: readonly Float64Array<ArrayBuffer>[] = [];
+  readonly #sums: readonly Float64Array<ArrayBuffer>[];
   #carried: Carried | undefined;
 
   /** @throws {RangeError} when `totalSamples` is no positive integer or the model is not finite. */
   constructor(global: NamedTensors, round: RoundSamples) {
     this.#admission = new Admission(global, round);
+    // Written now: fetching their pages would take the round's first update longer than its addition.
+    this.#sums = this.#admission.averaged.map(({ length }) => new Float64Array(length).fill(0));
   }
 
   /** Samples counted so far. */
@@ -74,7 +76,6 @@ export class Fold {
     this.#admission.expect([client], samples);
     const mistake = this.#admission.checkForm(update);
     if (mistake !== undefined) return mistake;
-    this.#allocate();
     for (const [index, averaged] of this.#admission.averaged.entries()) {
       const added = this.#accumulate(index, update, { samples, count: averaged.length });
       if (added === averaged.length) continue;
@@ -116,7 +117,6 @@ export class Fold {
     if (partial.totalSamples !== this.#admission.totalSamples || partial.carried === undefined) {
       throw new TypeError("Cannot merge: the partial fold is of another round");
     }
-    this.#allocate();
     for (const [index, values] of addends.entries()) {
       const sums = this.#sums[index];
       if (sums !== undefined) addTo(sums, values);
@@ -145,11 +145,6 @@ export class Fold {
       tensors.set(tensor.name, { ...tensor, bytes });
     }
     return tensors;
-  }
-
-  #allocate(): void {
-    if (this.#sums.length > 0) return;
-    this.#sums = this.#admission.averaged.map(({ length }) => new Float64Array(length));
   }
 
   /** Adds the first `count` terms of one tensor; returns how many were within the bound. */

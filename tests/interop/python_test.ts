@@ -201,3 +201,45 @@ Deno.test("each Python client bears a late Welcome, waits when told to, fills ga
   }
   await logged(log, "model evaluated", { round: 2, by: "clients", clients: PROTOCOLS.length });
 });
+
+Deno.test("Python clients on every wire come back to a server that was started again", async () => {
+  await using folder = await SampleFolder.open();
+  await using stack = new AsyncDisposableStack();
+  const stranger = await Stranger.move(folder.path);
+  const data = await digits(folder, 2000);
+  const flags = {
+    "state": join(folder.path, "state"),
+    "rounds": "3",
+    "min-clients": String(PROTOCOLS.length),
+  };
+  const clients: ClientProcess[] = [];
+  const portsOfFirst: Record<string, string> = {};
+  {
+    const log = new Awaitable<LogLine>();
+    await using first = await FederationServer.open({
+      config: configure(flags),
+      events: eventsTo(log),
+      metrics: new Metrics(),
+    });
+    for (const [index, { wire, url }] of first.addresses.entries()) {
+      portsOfFirst[`${wire}-port`] = new URL(url).port;
+      const share = `${index + 1}/${PROTOCOLS.length}`;
+      const out = join(folder.path, `${wire}.safetensors`);
+      clients.push(stack.use(stranger.join({ wire, url, id: wire, data, share, out })));
+    }
+    await logged(log, "round started", { round: 2 });
+    first.farewell("the test starts the server again");
+  }
+  const second = stack.use(
+    await FederationServer.open({
+      config: configure({ ...flags, ...portsOfFirst }),
+      events: eventsTo(new Awaitable<LogLine>()),
+      metrics: new Metrics(),
+    }),
+  );
+  const outcome = await second.finished;
+  assert.deepEqual(await Promise.all(clients.map((client) => client.ended())), [0, 0, 0, 0, 0]);
+  for (const wire of PROTOCOLS) {
+    assert.equal(await sha256Of(join(folder.path, `${wire}.safetensors`)), outcome.sha256, wire);
+  }
+});

@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { largestMessageBytes } from "../../src/contract/codec.ts";
+import { linksOf, serverOptions } from "../../src/server/links.ts";
+import { ScriptedCoordinator } from "../support/scripted_coordinator.ts";
+import { StateDirectory } from "../vault/state_directory.ts";
+import { smallConfig } from "./small_config.ts";
+
+Deno.test("serverOptions() tells each server the federation's name and the limits", () => {
+  using directory = new StateDirectory();
+  const config = smallConfig(directory.path, {
+    name: "digits",
+    "part-bytes": "2048",
+    "max-connections": "7",
+    "max-unjudged-bytes": "5000",
+    "heartbeat-interval-ms": "300",
+  });
+  assert.deepEqual(serverOptions("grpc", config), {
+    wire: "grpc",
+    federation: "digits",
+    maxMessageBytes: largestMessageBytes(2048),
+    maxUnjudgedBytes: 5000,
+    maxConnections: 7,
+    heartbeatIntervalMs: 300,
+  });
+});
+
+Deno.test("linksOf() makes a Worker for a wire each time it is asked, and none before", async () => {
+  using directory = new StateDirectory();
+  const links = linksOf(smallConfig(directory.path, { protocols: "grpc,mqtt" }), "run");
+  assert.deepEqual([...links.keys()], ["grpc", "mqtt"]);
+  const make = links.get("grpc");
+  assert.ok(make);
+  await using one = make();
+  await using two = make();
+  const [address] = await one.listen(new ScriptedCoordinator());
+  const [other] = await two.listen(new ScriptedCoordinator());
+  assert.match(address?.url ?? "", /^grpc:\/\/127\.0\.0\.1:\d+\/default$/);
+  assert.notEqual(address?.url, other?.url);
+});
