@@ -176,7 +176,7 @@ Deno.test("clean shutdown of every Worker: clients are told, and the same ports 
       plan: { minClients: 6 },
     });
     members.push(...await joinAll(federation, stack));
-    federation.coordinator.farewell("restart", "the test stops the server");
+    await federation.coordinator.farewell("restart", "the test stops the server");
   }
   for (const member of members) {
     assert.equal((await member.hears("closing")).reason, ClosingReason.RESTART);

@@ -56,7 +56,7 @@ async function serve(
   try {
     const end = await Promise.race([server.finished, stopped.promise]);
     if (end === "stopped") {
-      server.farewell("the operator stopped the server");
+      await server.farewell("the operator stopped the server");
       events.runStopped({ reason: "shutdown", round: (await server.status()).round });
       return exit.ok;
     }

@@ -1,8 +1,10 @@
 /** An edge client in a federation: registers, downloads, trains, uploads, evaluates, until Finish. */
 
 import { clientMessage } from "../contract/codec.ts";
+import { sameBytes } from "../contract/bytes.ts";
 import { ConnectionLost } from "../contract/connection.ts";
 import {
+  type Closing,
   ClosingReason,
   type Finish,
   type ModelPart,
@@ -56,6 +58,7 @@ const DIAL_TIMEOUT_MS = 15_000;
 const SILENT_INTERVALS = 3;
 /** Until Welcome says it. */
 const FIRST_HEARTBEAT_MS = 5000;
+const MAX_EARLY = 4096; // more than a window of parts
 
 /** Why one connection's part of the session is over. */
 type Turn = { readonly kind: "redial"; readonly afterMs: number } | {
@@ -75,6 +78,8 @@ export class Session {
   #finish: Finish | undefined;
   /** The final model is held: a connection that ends now ends nothing else. */
   #done = false;
+  /** What came before Welcome: wires of several streams let it overtake, and it is sent once. */
+  readonly #early: ServerMessage[] = [];
   #exchange: Exchange | undefined;
   /** The connection on which Welcome was heard: the session is known to be good there. */
   #welcomedOn: Exchange | undefined;
@@ -105,6 +110,7 @@ export class Session {
         silenceMs: () => SILENT_INTERVALS * this.#heartbeatMs,
       });
       this.#exchange = exchange;
+      this.#early.length = 0;
       void exchange.over.then((reason) => {
         if (this.#exchange !== exchange || this.#done) return; // closed by this client
         this.#options.observe({ kind: "lost", wire: connection.wire, reason });
@@ -145,10 +151,7 @@ export class Session {
       signal,
       backoff,
       dialTimeoutMs: DIAL_TIMEOUT_MS,
-      will: clientMessage({
-        clientId,
-        body: leaveLost(this.#nonce),
-      }),
+      will: clientMessage({ clientId, body: leaveLost(this.#nonce) }),
       failed: (url, reason, retryInMs) =>
         observe({ kind: "unreachable", url: url.href, reason, retryInMs }),
     });
@@ -209,6 +212,10 @@ export class Session {
     if (body.case === "welcome") {
       return this.#guard(this.#welcomed(exchange, message.runId, body.value));
     }
+    if (this.#welcomedOn !== exchange) {
+      if (this.#early.length < MAX_EARLY) this.#early.push(message);
+      return;
+    }
     if (message.runId !== this.#identity.runId) return; // left over from another run
     switch (body.case) {
       case "modelPart":
@@ -231,16 +238,15 @@ export class Session {
     }
   }
 
-  #judged(runId: string, receipt: Receipt): void {
-    const lost = receipt.verdict === Verdict.NO_SESSION || receipt.verdict === Verdict.OTHER_RUN;
-    if (!lost) return;
-    if (receipt.verdict === Verdict.OTHER_RUN && runId === this.#identity.runId) return;
+  #judged(runId: string, { verdict }: Receipt): void {
+    if (verdict !== Verdict.NO_SESSION && verdict !== Verdict.OTHER_RUN) return;
+    if (verdict === Verdict.OTHER_RUN && runId === this.#identity.runId) return;
     this.#startAnew();
     this.#redial(0);
   }
 
   async #welcomed(exchange: Exchange, runId: string, welcome: Welcome): Promise<void> {
-    if (!equal(welcome.nonce, this.#nonce)) return; // answers an older Hello
+    if (!sameBytes(welcome.nonce, this.#nonce)) return; // answers an older Hello
     if (this.#identity.runId !== "" && this.#identity.runId !== runId) this.#startAnew();
     this.#identity.runId = runId;
     this.#identity.session = welcome.session;
@@ -250,7 +256,9 @@ export class Session {
     const { wire } = exchange.connection;
     this.#options.observe({ kind: "welcomed", wire, runId, round: welcome.round });
     const { topology = new Uint8Array(), topologyType = "" } = welcome.model ?? {};
-    await this.#options.trainer.prepare({ bytes: topology, type: topologyType });
+    const prepared = this.#options.trainer.prepare({ bytes: topology, type: topologyType });
+    for (const early of this.#early.splice(0)) this.#hear(exchange, early);
+    await prepared;
     this.#goOn();
   }
 
@@ -352,7 +360,7 @@ export class Session {
 
   async #finished(exchange: Exchange, whole: Download, finish: Finish): Promise<void> {
     const sha256 = whole.sha256 as Uint8Array;
-    if (!equal(sha256, finish.modelSha256)) {
+    if (!sameBytes(sha256, finish.modelSha256)) {
       throw new SessionEnded("The final model differs from the one the server announced");
     }
     this.#tasks.clear();
@@ -367,22 +375,18 @@ export class Session {
     this.#turn.resolve({ kind: "finished", final });
   }
 
-  #closing(closing: { reason: ClosingReason; detail: string; retryAfterMs: number }): void {
-    switch (closing.reason) {
+  #closing({ reason, detail, retryAfterMs }: Closing): void {
+    const end = (sentence: string) => this.#turn.reject(new SessionEnded(sentence));
+    const { clientId } = this.#options;
+    switch (reason) {
       case ClosingReason.REPLACED:
-        return this.#turn.reject(
-          new SessionEnded(
-            `Another client joined as ${this.#options.clientId}: give each client an --id of its own`,
-          ),
-        );
+        return end(`Another client joined as ${clientId}: give each client an --id of its own`);
       case ClosingReason.REFUSED:
-        return this.#turn.reject(new SessionEnded(`The server closed: ${closing.detail}`));
+        return end(`The server closed: ${detail}`);
       case ClosingReason.SHUTDOWN:
-        return this.#turn.reject(
-          new SessionEnded(`The server shut down before the run ended: ${closing.detail}`),
-        );
+        return end(`The server shut down before the run ended: ${detail}`);
       default:
-        return this.#redial(closing.retryAfterMs);
+        return this.#redial(retryAfterMs);
     }
   }
 
@@ -393,8 +397,4 @@ export class Session {
   async #goodbye(exchange: Exchange): Promise<void> {
     await exchange.ask(leaveShuttingDown()).catch(() => {}); // it may be gone already
   }
-}
-
-function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

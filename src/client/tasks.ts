@@ -33,7 +33,8 @@ export class Tasks {
     const work: Work = { taskId, abort: new AbortController() };
     this.#work.set(kind, work);
     const done = await carryOut(task, work.abort.signal);
-    if (this.#work.get(kind) === work) this.#work.delete(kind);
+    if (this.#work.get(kind) !== work) return; // it was given up; another task may have its id
+    this.#work.delete(kind);
     if (done && this.#newest.get(kind)?.taskId === taskId) this.#newest.delete(kind);
   }
 

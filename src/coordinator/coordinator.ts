@@ -93,6 +93,7 @@ export class Coordinator implements AsyncDisposable {
       const lost = client.routes.filter((route) => route.wire === wire);
       for (const route of lost) this.#detached(route, reason);
     }
+    this.#roster.forget(wire);
   }
 
   #detached(route: Route, reason: string): void {
@@ -169,7 +170,7 @@ export class Coordinator implements AsyncDisposable {
       const detail = `silent for ${SILENT_INTERVALS} heartbeat intervals`;
       this.#judge.left(id, "silent", detail);
       for (const route of routes) {
-        this.#roster.detach(route, detail);
+        this.#roster.end(route, detail);
         this.#outbox.drop(route, detail);
       }
     }
@@ -216,16 +217,15 @@ export class Coordinator implements AsyncDisposable {
     this.#rounds.fail(error);
   }
 
-  /** Tells every client that the server goes away. Close the wires next: they let this leave. */
-  farewell(reason: "restart" | "shutdown", detail: string): void {
+  /** Tells every client that the server goes away. Resolves when that has left: close the wires next. */
+  async farewell(reason: "restart" | "shutdown", detail: string): Promise<void> {
     const restart = reason === "restart";
     const code = restart ? ClosingReason.RESTART : ClosingReason.SHUTDOWN;
     const retryAfterMs = restart ? 1000 : 0;
-    for (const client of this.#roster.all()) {
-      for (const route of client.routes) {
-        this.#outbox.send(route, closing(code, detail, retryAfterMs));
-      }
-    }
+    const routes = this.#roster.all().flatMap((client) => client.routes);
+    await Promise.all(
+      routes.map((route) => this.#outbox.sendLast(route, closing(code, detail, retryAfterMs))),
+    );
   }
 
   /** Stops every timer, and resolves when what was begun in the vault is done. */

@@ -1,5 +1,6 @@
 /** Judges each message of a client, and does what it asks for. */
 
+import { sameBytes } from "../contract/bytes.ts";
 import {
   type ClientMessage,
   ClosingReason,
@@ -20,7 +21,7 @@ import { ACCEPTED, type Judgement, refuse, REJECTIONS } from "./judgement.ts";
 import { type CoordinatorOptions, sentence } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import { closing, welcome } from "./replies.ts";
-import { type Client, type Roster, sameBytes } from "./roster.ts";
+import type { Client, Roster } from "./roster.ts";
 import type { RoundRooms, Rounds } from "./rounds.ts";
 
 const CONTRACT_VERSION = 1;
@@ -349,8 +350,8 @@ export class Judge {
   }
 
   #close(route: Route, reason: ClosingReason, detail: string): void {
-    this.#outbox.send(route, closing(reason, detail));
-    this.#outbox.drop(route, detail);
+    void this.#outbox.sendLast(route, closing(reason, detail))
+      .then(() => this.#outbox.drop(route, detail));
   }
 
   /** Forgets a client's unfinished upload. */

@@ -19,6 +19,9 @@ export interface OutboxOptions {
   readonly failed: (what: string, error: unknown) => void;
 }
 
+/** A last message that a wire has not taken after so long is given up. */
+const LAST_MESSAGE_MS = 1000;
+
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #links = new Map<WireName, Link>();
@@ -59,12 +62,27 @@ export class Outbox {
 
   /** Sends one message. What became of it shows in the client's answers, not here. */
   send(route: Route, body: ServerMessage["body"]): void {
+    void this.#send(route, body, this.#options.sendTimeoutMs);
+  }
+
+  /**
+   * Sends what is to be the last message on a route. Resolves once the wire took it, or will not: a
+   * route that ends, or a server that closes, lets only that leave.
+   */
+  async sendLast(route: Route, body: ServerMessage["body"]): Promise<void> {
+    await this.#send(route, body, LAST_MESSAGE_MS);
+  }
+
+  async #send(route: Route, body: ServerMessage["body"], timeoutMs: number): Promise<void> {
     const link = this.#links.get(route.wire);
     if (link === undefined) return;
     const message = serverMessage({ runId: this.#options.runId, body });
-    const timeout = AbortSignal.timeout(this.#options.sendTimeoutMs);
-    const signal = AbortSignal.any([timeout, this.#closing.signal]);
-    link.send(route, message, { signal }).catch((error) => this.#options.failed("send", error));
+    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
+    try {
+      await link.send(route, message, { signal });
+    } catch (error) {
+      this.#options.failed("send", error);
+    }
   }
 
   /** Sends to where the client wants its tasks; a client without a route hears it at its next Hello. */

@@ -1,5 +1,6 @@
 /** Who is here, in which session, and by which routes each client can be reached. Knows no wire. */
 
+import { sameBytes } from "../contract/bytes.ts";
 import type { Hello } from "../contract/federation_pb.ts";
 import type { Route, WireName } from "../contract/protocol_server.ts";
 import type { Events } from "../events.ts";
@@ -41,10 +42,14 @@ export type Greeting =
   | { readonly kind: "noSession" };
 
 const SESSION_BYTES = 16;
+/** What comes from a route after its end was on its way already: only the newest matter. */
+const MAX_ENDED = 1024;
 
 export class Roster {
   readonly #clients = new Map<string, Client>();
   readonly #byRoute = new Map<string, Client>();
+  /** Routes that were ended by this side, the newest. */
+  readonly #ended = new Set<string>();
   readonly #maxClients: number;
   readonly #events: Events;
 
@@ -123,18 +128,34 @@ export class Roster {
     }
     const others = client.routes.filter((each) => !sameRoute(each, route));
     const replaced = how === "attached" ? [] : others;
-    for (const each of replaced) this.detach(each, "replaced by a newer Hello");
+    for (const each of replaced) this.end(each, "replaced by a newer Hello");
     this.attach(client, route);
     return { kind: "welcome", client, how, replaced };
   }
 
   /** Adds a route on which the client was heard with its session, as the newest. */
   attach(client: Client, route: Route): void {
+    if (this.#ended.has(key(route))) return;
     if (client.routes.some((each) => sameRoute(each, route))) return;
     this.detach(route, `${client.id} speaks on it now`); // a route reaches one client
     client.routes = [...client.routes, route];
     this.#byRoute.set(key(route), client);
     this.#events.routeAttached({ client: client.id, wire: route.wire });
+  }
+
+  /** Forgets a route that this side ends: what was on its way on it does not bring it back. */
+  end(route: Route, reason: string): void {
+    this.detach(route, reason);
+    const [oldest] = this.#ended;
+    if (oldest !== undefined && this.#ended.size >= MAX_ENDED) this.#ended.delete(oldest);
+    this.#ended.add(key(route));
+  }
+
+  /** A wire's server is gone: the next one counts its routes anew. */
+  forget(wire: WireName): void {
+    for (const each of this.#ended) {
+      if (each.startsWith(`${wire} `)) this.#ended.delete(each);
+    }
   }
 
   /** Forgets a route. Gives back the client that had it. */
@@ -168,10 +189,6 @@ export class Roster {
 export function downlinkOf(client: Client): Route | undefined {
   const wanted = client.routes.filter((route) => route.wire === client.downlinkWire);
   return wanted.at(-1) ?? client.routes.at(-1);
-}
-
-export function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function sameRoute(left: Route, right: Route): boolean {

@@ -134,8 +134,8 @@ export class FederationServer implements AsyncDisposable {
   }
 
   /** Tells every client why the server goes away; dispose next. A run that is kept goes on later. */
-  farewell(detail: string): void {
-    this.#coordinator.farewell(
+  async farewell(detail: string): Promise<void> {
+    await this.#coordinator.farewell(
       this.#parts.config.state === undefined ? "shutdown" : "restart",
       detail,
     );

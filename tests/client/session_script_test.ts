@@ -28,6 +28,7 @@ class Script implements AsyncDisposable {
     hello: (message, at) => this.welcome(message, at),
   };
   readonly #link: PacedServer;
+  heartbeatIntervalMs = 20_000;
   url = "";
 
   private constructor() {
@@ -65,7 +66,7 @@ class Script implements AsyncDisposable {
       session: new Uint8Array(16).fill(3),
       nonce: body.value.nonce,
       round: 1,
-      heartbeatIntervalMs: 20_000,
+      heartbeatIntervalMs: this.heartbeatIntervalMs,
       windowBytes: 80,
       largestPartBytes: 20,
       model: { bytes: BigInt(MODEL.length) },
@@ -262,4 +263,77 @@ Deno.test("what another run left behind is dropped", async () => {
   await using client = join(script);
   assert.equal((await client.run).reason, "done");
   assert.deepEqual(client.trainer.calls.all.map((call) => call.kind), ["prepare"]);
+});
+
+const TASK = { taskId: 2, kind: TaskKind.TRAIN, round: 2, modelRound: 1 };
+
+Deno.test("a session that its server drops in mid-training resumes, and uploads on the next connection", async () => {
+  await using script = await Script.open();
+  const routes: Route[] = [];
+  withModel(script, (route) => {
+    routes.push(route);
+    script.say(route, { case: "task", value: TASK });
+  });
+  const model = script.replies.hello;
+  script.replies.hello = (message, route) =>
+    routes.length === 0 ? model?.(message, route) : script.welcome(message, route);
+  script.replies.updatePart = (message, route) => {
+    assert.ok(message.body.case === "updatePart");
+    const { offset, bytes, totalBytes } = message.body.value;
+    const nextOffset = offset + BigInt(bytes.length);
+    if (nextOffset === totalBytes) script.finish(route);
+    const verdict = nextOffset === totalBytes ? Verdict.ACCEPTED : Verdict.HELD;
+    return answer(message.sequence, verdict, { nextOffset });
+  };
+  await using client = join(script);
+  const trained = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+  client.trainer.learn = () => trained.promise;
+  await client.trainer.training(2);
+  const [first] = routes;
+  assert.ok(first);
+  script.drop(first);
+  await client.events.find((event) => event.kind === "lost");
+  await client.events.find((event) => event.kind === "welcomed", client.events.all.length);
+  trained.resolve(MODEL.slice());
+  await client.run;
+  const held = script.heard("hello").map(({ message: { body } }) =>
+    body.case === "hello" ? body.value.held?.offset : -1n
+  );
+  assert.deepEqual(held, [undefined, BigInt(MODEL.length)]);
+  assert.ok(script.heard("updatePart").every(({ route }) => route.id !== first.id));
+  assert.equal(client.trainer.calls.all.filter((call) => call.kind === "train").length, 1);
+});
+
+Deno.test("a session beats while it trains", async () => {
+  await using script = await Script.open();
+  withModel(script, (route) => script.say(route, { case: "task", value: TASK }));
+  const beats = Promise.withResolvers<void>();
+  script.replies.heartbeat = () => {
+    if (script.heard("heartbeat").length === 3) beats.resolve();
+    return undefined;
+  };
+  script.heartbeatIntervalMs = 20;
+  await using client = join(script);
+  const trained = Promise.withResolvers<Uint8Array<ArrayBuffer>>();
+  client.trainer.learn = () => trained.promise;
+  await client.trainer.training(2);
+  await beats.promise;
+});
+
+Deno.test("what overtakes Welcome is kept until Welcome comes", async () => {
+  await using script = await Script.open();
+  script.replies.hello = (message, route) => {
+    // On a wire of several streams, a lost packet lets the model and Finish come first.
+    script.download(route);
+    script.finish(route);
+    script.welcome(message, route);
+    return undefined;
+  };
+  script.replies.modelHeld = (message, route) => {
+    assert.ok(message.body.case === "modelHeld");
+    script.acknowledge(route, message.body.value.offset);
+    return undefined;
+  };
+  await using client = join(script);
+  assert.deepEqual((await client.run).model, MODEL);
 });

@@ -343,9 +343,9 @@ Deno.test("a server that says it shuts down ends the session; one that restarts 
     learn: (_model, _task, signal) => held(signal, never),
   });
   await a.trainer.training(1);
-  federation.coordinator.farewell("restart", "a newer version");
+  await federation.coordinator.farewell("restart", "a newer version");
   await a.event("welcomed", () => true, a.events.all.length);
-  federation.coordinator.farewell("shutdown", "that was all");
+  await federation.coordinator.farewell("shutdown", "that was all");
   await assert.rejects(a.run, /The server shut down before the run ended: that was all/);
 });
 

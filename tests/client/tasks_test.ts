@@ -104,7 +104,7 @@ Deno.test("what is ended begins again when it is started, with the same task id"
   assert.equal(works[1]?.signal.aborted, false);
 });
 
-Deno.test("the same task id in another run is another task", () => {
+Deno.test("the same task id in another run is another task", async () => {
   const { tasks, start, works, ids } = open();
   tasks.take(task(2, 0));
   start(0);
@@ -112,6 +112,8 @@ Deno.test("the same task id in another run is another task", () => {
   start(0);
   assert.deepEqual(ids(), [2]);
   tasks.take(task(2, 0));
+  // The work on the former one ends only now.
+  await works[0]?.end(true);
   start(0);
   assert.deepEqual(ids(), [2, 2]);
   assert.deepEqual(works.map((work) => work.signal.aborted), [true, false]);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { PacedServer } from "../../src/contract/paced_server.ts";
-import { TaskKind, Verdict } from "../../src/contract/federation_pb.ts";
+import { ClosingReason, TaskKind, Verdict } from "../../src/contract/federation_pb.ts";
 import type { VaultCalls } from "../../src/vault/calls.ts";
 import { serverOptions } from "../protocols/subject.ts";
 import {
@@ -94,6 +94,25 @@ Deno.test("a wire that comes while a round closes gets the model that is being m
   await a.task(2);
   assert.deepEqual(valuesOf(await b.model(1)), [1, 2, 3, 4]);
   assert.ok(!federation.log.all.some((line) => line.message === "server failed"));
+});
+
+Deno.test("whatever is on its way to them, clients hear why their routes end", async () => {
+  const model = weights(new Array(100_000).fill(0.5));
+  await using federation = await open({
+    plan: { minClients: 3 },
+    model,
+    limits: { windowBytes: 64 * PART_BYTES },
+  });
+  await using first = await federation.join("a");
+  await using other = await federation.join("b");
+  await using second = await federation.join("a");
+  assert.equal((await first.hears("closing")).reason, ClosingReason.REPLACED);
+  await first.peer.connection.lost;
+  await federation.coordinator.farewell("shutdown", "for the test");
+  await federation[Symbol.asyncDispose]();
+  for (const member of [other, second]) {
+    assert.equal((await member.hears("closing")).reason, ClosingReason.SHUTDOWN);
+  }
 });
 
 Deno.test("a client that is asked to evaluate and leaves is not waited for", async () => {

@@ -141,6 +141,19 @@ Deno.test("a route reaches one client: the one that spoke on it last", () => {
   assert.equal(roster.detach(at, "lost"), second);
 });
 
+Deno.test("a route that this side ended is not brought back by what was on its way on it", () => {
+  const { roster } = open();
+  const [old, at] = [route(), route()];
+  const { client } = greet(roster, "a", {}, old);
+  greet(roster, "a", { session: client.session }, at);
+  roster.attach(client, old);
+  assert.deepEqual(client.routes, [at]);
+  // The wire's next server counts its routes anew, and may give the same id to another client.
+  roster.forget("grpc");
+  roster.attach(client, old);
+  assert.deepEqual(client.routes, [at, old]);
+});
+
 Deno.test("a client that is removed has to open another session", () => {
   const { roster } = open();
   const at = route();

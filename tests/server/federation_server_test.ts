@@ -137,7 +137,7 @@ Deno.test("clients are told whether a server that goes away comes back", async (
   ) {
     const { server, join } = await open(directory, state === undefined ? {} : { state });
     await using member = await join("a");
-    server.farewell("for the test");
+    await server.farewell("for the test");
     await server[Symbol.asyncDispose]();
     assert.equal((await member.hears("closing")).reason, reason);
     await member.peer.connection.lost;

@@ -3,15 +3,11 @@
 import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
-import { decodeServerMessage, encodeClientMessage, serverMessage } from "../../contract/codec.ts";
+import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
-import {
-  type ClientMessage,
-  ClosingReason,
-  type ServerMessage,
-} from "../../contract/federation_pb.ts";
+import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import { Backlog } from "./backlog.ts";
-import { type Level, ReasonCode, type Topics, topicsOf } from "./wire.ts";
+import { type Level, type Topics, topicsOf } from "./wire.ts";
 
 /** Where a URL leads. */
 interface Destination {
@@ -19,8 +15,6 @@ interface Destination {
   readonly port: number;
   readonly federation: string;
   readonly level: Level;
-  readonly username: string;
-  readonly password: string;
 }
 
 const KEEP_ALIVE_S = 30;
@@ -29,8 +23,7 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const FAREWELL_MS = 1000;
 
 /**
- * Connects by `mqtt://host:port/federation`, to the server's own endpoint or to a broker; with
- * `?v=4` in MQTT 3.1.1 instead of MQTT 5, with `user:password@` as the user that a broker wants.
+ * Connects by `mqtt://host:port/federation`; with `?v=4` in MQTT 3.1.1 instead of MQTT 5.
  * @throws {TypeError} for a URL that is none of these.
  * @throws {ConnectionLost} when nobody answers, or the endpoint refuses.
  */
@@ -39,13 +32,12 @@ export async function dial(url: URL, options: DialOptions): Promise<Connection> 
   const { clientId, will, signal } = options;
   const topics = topicsOf(destination.federation, clientId);
   if (signal.aborted) throw new ConnectionLost(`Cannot connect to ${url.host}: it was called off`);
-  const lastWill = encodeClientMessage(will);
   const client = mqtt.connect({
     ...optionsOf(destination),
     clientId,
-    will: { topic: topics.up, payload: bufferOf(lastWill), qos: 1, retain: false },
+    will: { topic: topics.up, payload: bufferOf(encodeClientMessage(will)), qos: 1, retain: false },
   });
-  const connection = new MqttConnection(client, { topics, lastWill });
+  const connection = new MqttConnection(client, topics);
   const callOff = () => client.end(true);
   signal.addEventListener("abort", callOff);
   try {
@@ -78,8 +70,6 @@ function destinationOf(url: URL): Destination {
     port: url.port === "" ? 1883 : Number(url.port),
     federation,
     level: version === "4" ? 4 : 5,
-    username: decoded(url.username),
-    password: decoded(url.password),
   };
 }
 
@@ -92,14 +82,11 @@ function decoded(text: string): string {
   }
 }
 
-function optionsOf(destination: Destination): IClientOptions {
-  const { hostname, port, level, username, password } = destination;
+function optionsOf({ hostname, port, level }: Destination): IClientOptions {
   return {
     protocol: "mqtt",
     hostname,
     port,
-    ...(username === "" ? {} : { username }),
-    ...(password === "" ? {} : { password }),
     protocolVersion: level,
     clean: true,
     keepalive: KEEP_ALIVE_S,
@@ -117,7 +104,6 @@ class MqttConnection implements Connection {
   readonly lost: Promise<string>;
   readonly #client: MqttClient;
   readonly #topics: Topics;
-  readonly #lastWill: Uint8Array<ArrayBuffer>;
   readonly #lost = Promise.withResolvers<string>();
   readonly #backlog = new Backlog<ServerMessage>();
   readonly #unacknowledged = new Set<number>();
@@ -125,20 +111,13 @@ class MqttConnection implements Connection {
   #turn: Promise<void> = Promise.resolve();
   #acknowledged: PromiseWithResolvers<void> | undefined;
   #receiveMaximum = Infinity;
-  /** Behind a broker the server sees neither connections nor their ends. */
-  #isBroker = true;
-  #runId = "";
   #reason: string | undefined;
   #leaving = false;
   #over = false;
 
-  constructor(
-    client: MqttClient,
-    { topics, lastWill }: { topics: Topics; lastWill: Uint8Array<ArrayBuffer> },
-  ) {
+  constructor(client: MqttClient, topics: Topics) {
     this.#client = client;
     this.#topics = topics;
-    this.#lastWill = lastWill;
     this.messages = this.#backlog;
     this.lost = this.#lost.promise;
     client.handleMessage = ({ topic, payload }, done) => {
@@ -148,20 +127,11 @@ class MqttConnection implements Connection {
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "connack") {
         this.#receiveMaximum = packet.properties?.receiveMaximum ?? Infinity;
-        // The server's own endpoint has none. It is not said in MQTT 3.1.1.
-        this.#isBroker = packet.properties?.wildcardSubscriptionAvailable !== false;
-      }
-      if (packet.cmd === "puback") {
-        if (packet.reasonCode === ReasonCode.NO_MATCHING_SUBSCRIBERS) this.#serverless();
-        return;
       }
       if (packet.cmd !== "connack" && packet.cmd !== "disconnect") return;
       const { reasonCode = 0, properties = {} } = packet;
       const code = `0x${reasonCode.toString(16).padStart(2, "0")}`;
       if (reasonCode > 0) this.#reason ??= `${properties.reasonString ?? "no reason"} (${code})`;
-      if (packet.cmd === "disconnect" && reasonCode === ReasonCode.SESSION_TAKEN_OVER) {
-        this.#replaced();
-      }
     });
     client.on("error", (error) => this.#reason ??= reasonOf(error));
     client.on("close", () => this.#end());
@@ -203,58 +173,21 @@ class MqttConnection implements Connection {
       // The library would wait for every acknowledgement before it says DISCONNECT.
       for (const id of [...this.#unacknowledged]) this.#client.removeOutgoingMessage(id);
       const impatience = setTimeout(() => this.#client.stream.destroy(), FAREWELL_MS);
-      this.#client.end(!this.#client.connected, this.#goodbye()); // where somebody hears it
+      this.#client.end(!this.#client.connected); // DISCONNECT, where somebody hears it
       void this.lost.then(() => clearTimeout(impatience));
     }
     await this.lost;
   }
 
-  /** How to DISCONNECT: a broker must let the server know, who sees an end at its own endpoint. */
-  #goodbye(): { reasonCode?: number } {
-    if (!this.#isBroker || !this.#client.connected) return {};
-    if (this.#client.options.protocolVersion === 5) {
-      return { reasonCode: ReasonCode.DISCONNECT_WITH_WILL };
-    }
-    // A DISCONNECT of MQTT 3.1.1 takes the will back (§3.14.4), so it is said before.
-    this.#client.publish(this.#topics.up, bufferOf(this.#lastWill), { qos: 0 });
-    return {};
-  }
-
-  /** A broker that has nobody to give a message to: it is lost, and its Receipt will not come. */
-  #serverless(): void {
-    this.#reason ??= "no server serves this federation through the broker";
-    this.#client.stream.destroy();
-  }
-
-  /** Only a broker knows that a newer connection took over: it cannot speak for the server. */
-  #replaced(): void {
-    if (!this.#isBroker) return; // the server has said it
-    const detail = "a newer connection of this client took over";
-    const message = serverMessage({
-      runId: this.#runId,
-      body: { case: "closing", value: { reason: ClosingReason.REPLACED, detail } },
-    });
-    this.#backlog.push(message, { bytes: 0, taken: () => {} });
-  }
-
   #hear(payload: Buffer, done: () => void): void {
     try {
       const bytes = owned(payload);
-      const message = decodeServerMessage(bytes);
-      this.#runId = message.runId;
-      this.#backlog.push(message, { bytes: bytes.length, taken: done });
-      if (message.body.case === "closing") this.#told(message.body.value.detail);
+      this.#backlog.push(decodeServerMessage(bytes), { bytes: bytes.length, taken: done });
     } catch (error) {
       this.#reason ??= reasonOf(error);
       this.#client.stream.destroy();
       done();
     }
-  }
-
-  /** The server speaks no more on this route; behind a broker it cannot end the connection itself. */
-  #told(detail: string): void {
-    this.#reason ??= detail;
-    void this[Symbol.asyncDispose]();
   }
 
   /** [MQTT-3.3.4-9]: no more at once than the endpoint's Receive Maximum. */
