@@ -2,7 +2,8 @@
 
 import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import { Readable } from "node:stream";
+import mqtt, { type IClientOptions, type MqttClient, Store } from "mqtt";
 import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
@@ -82,6 +83,17 @@ function decoded(text: string): string {
   }
 }
 
+/**
+ * Messages on their way to an acknowledgement, of one connection alone: there is nothing to send
+ * again at its start. (The library's own stream ends with a timer, perhaps after its connection.)
+ */
+class FreshStore extends Store {
+  override createStream(): ReturnType<Store["createStream"]> {
+    // The library's types name another package's Readable, which is this one here.
+    return Readable.from([]) as unknown as ReturnType<Store["createStream"]>;
+  }
+}
+
 function optionsOf({ hostname, port, level }: Destination): IClientOptions {
   return {
     protocol: "mqtt",
@@ -95,6 +107,7 @@ function optionsOf({ hostname, port, level }: Destination): IClientOptions {
     resubscribe: false,
     socksProxy: "", // else the library looks for one in the environment
     writeCache: false,
+    outgoingStore: new FreshStore(),
   };
 }
 
