@@ -122,8 +122,9 @@ const log = z.strictObject({
 });
 
 export const schema = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/).default("default")
-    .meta({ takes: "1 to 64 characters of A-Z a-z 0-9 . _ -" })
+  // URLs take . and .. for steps in the path.
+  name: z.string().regex(/^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$/).default("default")
+    .meta({ takes: "1 to 64 characters of A-Z a-z 0-9 . _ -, but neither . nor .." })
     .describe("The federation's name, part of every address"),
   protocols: z.array(z.enum(PROTOCOLS)).min(1)
     .refine((names) => new Set(names).size === names.length).default([...PROTOCOLS])

@@ -135,7 +135,7 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     "--round-timeout-ms is 3000000000, but must be a whole number from 1 to 604800000",
   ]],
   ["a name that no address can carry", { flags: { name: "a/b" } }, [
-    '--name is "a/b", but must be 1 to 64 characters of A-Z a-z 0-9 . _ -',
+    '--name is "a/b", but must be 1 to 64 characters of A-Z a-z 0-9 . _ -, but neither . nor ..',
   ]],
   ["a wire that does not exist", { flags: { protocols: "mqt,grpc" } }, [
     '--protocols is "mqt,grpc", but must be a list of different ones of ' +

@@ -6,7 +6,7 @@ import { printConfig } from "../../src/config/print.ts";
 Deno.test("printConfig writes a file that makes the same configuration", () => {
   fc.assert(fc.property(
     fc.record({
-      name: fc.stringMatching(/^[A-Za-z0-9._-]{1,64}$/),
+      name: fc.stringMatching(/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$/),
       rounds: fc.integer({ min: 1, max: 1_000_000 }).map(String),
       quorum: fc.double({ min: 0, max: 1, minExcluded: true, noNaN: true }).map(String),
       protocols: fc.subarray(["mqtt", "amqp", "grpc", "quic"], { minLength: 1 }).map(String),

@@ -8,7 +8,9 @@ Deno.test("addressOf() reads what urlOf() writes", () => {
   const address = fc.record({
     hostname: fc.constantFrom("127.0.0.1", "::1", "trainer.example"),
     port: fc.integer({ min: 1, max: 65535 }),
-    federation: fc.string({ minLength: 1, unit: "grapheme" }),
+    // URLs take . and .. for steps in the path: no federation is called so.
+    federation: fc.string({ minLength: 1, unit: "grapheme" })
+      .filter((name) => name !== "." && name !== ".."),
     hash: fc.option(hash, { nil: undefined }),
   });
   fc.assert(fc.property(address, (address) => {
