@@ -25,3 +25,16 @@ export async function digits(folder: SampleFolder, count: number): Promise<strin
   ]);
   return files.join(",");
 }
+
+/** The first images of the training set as CSV: a header, the label first, then 784 pixels of 0 to 1. */
+export async function digitsCsv(folder: SampleFolder, count: number): Promise<string> {
+  const [imagesPath, labelsPath] = mnistFiles("train");
+  const images = (await Deno.readFile(imagesPath)).subarray(IMAGES_HEADER_BYTES);
+  const labels = (await Deno.readFile(labelsPath)).subarray(LABELS_HEADER_BYTES);
+  const lines = [["label", ...Array.from({ length: IMAGE_BYTES }, (_, i) => `p${i}`)].join()];
+  for (let row = 0; row < count; row++) {
+    const pixels = images.subarray(row * IMAGE_BYTES, (row + 1) * IMAGE_BYTES);
+    lines.push([labels[row], ...Array.from(pixels, (pixel) => pixel / 255)].join());
+  }
+  return await folder.write("digits.csv", `${lines.join("\n")}\n`);
+}

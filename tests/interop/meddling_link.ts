@@ -19,8 +19,11 @@ import type { ServerMessage } from "../../src/contract/federation_pb.ts";
 
 type MessageArrival = Extract<Arrival, { kind: "message" }>;
 
-/** What to do with a message: let it pass, answer it in the coordinator's place, or cut its route. */
-export type Meddling = "pass" | "cut" | Answer;
+/**
+ * What to do with a message: let it pass, answer it in the coordinator's place, cut its route, or
+ * let it pass and cut its route before the answer.
+ */
+export type Meddling = "pass" | "cut" | "unheard" | Answer;
 
 export class MeddlingLink implements Link {
   readonly #link: Link;
@@ -52,7 +55,8 @@ export class MeddlingLink implements Link {
     }
     const meddling = this.#meddle(arrival);
     if (meddling === "pass") return await upcalls.deliver(arrival);
-    if (meddling !== "cut") return meddling;
+    if (meddling === "unheard") await upcalls.deliver(arrival);
+    else if (meddling !== "cut") return meddling;
     const { route } = arrival;
     const reason = "the test cuts the connection";
     this.#link.drop(route, reason);
