@@ -60,6 +60,8 @@ export class WorkerLink implements Link {
   readonly #listening = Promise.withResolvers<readonly Address[]>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #calls = new Map<number, PromiseWithResolvers<unknown>>();
+  /** Arrivals that are not answered yet. */
+  readonly #delivering = new Set<Promise<void>>();
   #nextId = 1;
   #upcalls: Upcalls | undefined;
   #over = false;
@@ -164,9 +166,12 @@ export class WorkerLink implements Link {
     switch (message.kind) {
       case "listening":
         return this.#listening.resolve(message.addresses);
-      case "arrival":
-        void this.#deliver(message.id, message.arrival);
+      case "arrival": {
+        const delivery = this.#deliver(message.id, message.arrival)
+          .finally(() => this.#delivering.delete(delivery));
+        this.#delivering.add(delivery);
         return;
+      }
       case "event":
         return this.#upcalls?.observe(message.event);
       case "outcome":
@@ -209,10 +214,13 @@ export class WorkerLink implements Link {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing = true;
-    this.#post({ kind: "close" });
     // A Worker that does not answer any more is ended all the same.
     const timer = setTimeout(() => this.#end(undefined), CLOSE_TIMEOUT_MS);
-    await this.#closed.promise.catch(() => {});
+    const closed = this.#closed.promise.catch(() => {});
+    // The run may end with the very message that is being answered: its client waits for a Receipt.
+    await Promise.race([Promise.all(this.#delivering), closed]);
+    this.#post({ kind: "close" });
+    await closed;
     clearTimeout(timer);
   }
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { serverMessage } from "../../src/contract/codec.ts";
 import { Verdict } from "../../src/contract/federation_pb.ts";
 import { WorkerLink } from "../../src/contract/link.ts";
-import { ListenError } from "../../src/contract/protocol_server.ts";
+import { type Answer, ListenError } from "../../src/contract/protocol_server.ts";
 import { answer, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { partOf, type SmallOptions } from "./small_server.ts";
 
@@ -144,6 +144,20 @@ Deno.test("WorkerLink is closed when its scope is left, and closing twice is har
   await link.closed;
   await link[Symbol.asyncDispose]();
   assert.equal(await link.send(route, order(""), { signal }), "gone");
+});
+
+Deno.test("WorkerLink closes once what has arrived is answered", async () => {
+  const link = open();
+  const coordinator = new ScriptedCoordinator();
+  const judged = Promise.withResolvers<Answer>();
+  coordinator.deliver = () => judged.promise;
+  await link.listen(coordinator);
+  assert.equal(await link.send(route, order("deliver"), { signal }), "taken");
+  await says(coordinator, "left 0");
+  const closed = link[Symbol.asyncDispose]();
+  judged.resolve(answer(1, Verdict.ACCEPTED));
+  await says(coordinator, "answered 1");
+  await closed;
 });
 
 Deno.test("a WorkerLink that never listened closes", async () => {

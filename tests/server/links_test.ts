@@ -37,3 +37,22 @@ Deno.test("linksOf() makes a Worker for a wire each time it is asked, and none b
   assert.match(address?.url ?? "", /^grpc:\/\/127\.0\.0\.1:\d+\/default$/);
   assert.notEqual(address?.url, other?.url);
 });
+
+Deno.test("linksOf() puts an instance beside the endpoints for each broker that is named", async () => {
+  using directory = new StateDirectory();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  listener.close(); // nobody listens there
+  const config = smallConfig(directory.path, {
+    "mqtt-broker": `mqtt://127.0.0.1:${port}`,
+    "amqp-broker": `amqp://127.0.0.1:${port}`,
+  });
+  const links = linksOf(config, "run");
+  assert.deepEqual([...links.keys()], ["grpc", "mqtt@broker", "amqp@broker"]);
+  for (const wire of ["mqtt@broker", "amqp@broker"]) {
+    const make = links.get(wire);
+    assert.ok(make);
+    await using link = make();
+    await assert.rejects(link.listen(new ScriptedCoordinator()), /Cannot reach the \w+ broker at/);
+  }
+});

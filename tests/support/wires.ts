@@ -13,7 +13,7 @@ import { findLibrary } from "../../src/protocols/dds/library.ts";
 import type { AnySubject } from "./federation.ts";
 
 /** Set-up has brought libddsc; a test that is run by itself brings it now. */
-const library = findLibrary() ?? await fetchLibrary();
+export const library = findLibrary() ?? await fetchLibrary();
 openCyclone(library); // for good, so no test is blamed for it
 
 export function wire(name: ProtocolName): AnySubject {

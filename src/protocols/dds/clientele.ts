@@ -216,7 +216,7 @@ export class Clientele implements AsyncDisposable {
     if (client.nextSeq !== undefined && seq !== client.nextSeq) {
       return `wrote sample ${seq} after ${
         client.nextSeq - 1n
-      }: what is far too large never arrives`;
+      }: what is no Envelope, or far too large, never arrives`;
     }
     return undefined;
   }

@@ -11,18 +11,31 @@ import { type ConnectionInjector, type Server, ServerCredentials } from "@grpc/g
 /** RFC 9113 §6.9.1. */
 const LARGEST_WINDOW_BYTES = 2 ** 31 - 1;
 
+/** nghttp2's NGHTTP2_ERR_BAD_CLIENT_MAGIC. */
+const BAD_PREFACE = -903;
+
 /** The members of grpc-js 1.14's Server that lead to HTTP/2. */
 interface Inside {
   readonly commonServerOptions: { settings?: Settings };
   readonly http2Servers: ReadonlyMap<Http2Server, unknown>;
 }
 
+export interface InjectorOptions {
+  /** What clients may send ahead on each stream. */
+  readonly streamWindowBytes: number;
+  /** A peer does speak HTTP/2: its SETTINGS, which follow the preface, have come (RFC 9113 §3.4). */
+  greeted(remote: string): void;
+}
+
 /**
- * Where sockets are handed to a gRPC server whose clients may send `streamWindowBytes` ahead on each
- * stream. grpc-js has that option for its clients only: a server stays at 64 KiB, and then no upload
- * is faster than 64 KiB per round trip, 1.3 MB/s at 50 ms.
+ * Where sockets are handed to a gRPC server. grpc-js has an option for the window of its clients'
+ * streams only: a server stays at 64 KiB, and then no upload is faster than 64 KiB per round trip,
+ * 1.3 MB/s at 50 ms.
  */
-export function injectorOf(server: Server, streamWindowBytes: number): ConnectionInjector {
+export function injectorOf(
+  server: Server,
+  { streamWindowBytes, greeted }: InjectorOptions,
+): ConnectionInjector {
   const { commonServerOptions, http2Servers } = server as unknown as Inside;
   commonServerOptions.settings = {
     ...commonServerOptions.settings,
@@ -34,6 +47,10 @@ export function injectorOf(server: Server, streamWindowBytes: number): Connectio
       // The connection's window bounds nothing that its streams' windows do not; were it smaller,
       // a stream that is not read would keep the others of its connection waiting.
       session.setLocalWindowSize(LARGEST_WINDOW_BYTES);
+      session.once("remoteSettings", () => {
+        const { remoteAddress, remotePort } = session.socket ?? {};
+        greeted(`${remoteAddress}:${remotePort}`); // as grpc-js writes it
+      });
       endBetweenFrames(session);
     });
   }
@@ -63,5 +80,11 @@ function endBetweenFrames(session: Http2Session): void {
     if (callback !== undefined) session.once("close", callback);
     nextTick(close);
   };
-  session.destroy = (error, code) => nextTick(destroy, error, code);
+  session.destroy = (error, code) => nextTick(destroy, error, code ?? goawayCode(error));
+}
+
+/** Without a code, Node says INTERNAL_ERROR. RFC 9113 §3.4 has another one for a wrong preface. */
+function goawayCode(error: unknown): number | undefined {
+  const isWrongPreface = error instanceof Error && "errno" in error && error.errno === BAD_PREFACE;
+  return isWrongPreface ? http2.constants.NGHTTP2_PROTOCOL_ERROR : undefined;
 }

@@ -76,7 +76,10 @@ export class GrpcServer implements ProtocolServer {
     });
     this.#health.addTo(this.#server);
     addReflection(this.#server);
-    const injector = injectorOf(this.#server, own.streamWindowBytes);
+    const injector = injectorOf(this.#server, {
+      streamWindowBytes: own.streamWindowBytes,
+      greeted: (remote) => this.#sockets.greeted(remote),
+    });
     this.#sockets = new Sockets({
       maxSockets,
       heartbeatIntervalMs: server.heartbeatIntervalMs,

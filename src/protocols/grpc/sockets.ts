@@ -6,6 +6,8 @@ import { ListenError } from "../../contract/protocol_server.ts";
 /** Silent for so many heartbeat intervals in a row: lost. */
 const SILENT_INTERVALS = 3;
 
+const STRANGE = "It does not speak HTTP/2";
+
 export interface SocketsOptions {
   readonly maxSockets: number;
   readonly heartbeatIntervalMs: number;
@@ -17,6 +19,8 @@ export interface SocketsOptions {
 
 interface Peer {
   readonly socket: Socket;
+  /** Its HTTP/2 preface has come. */
+  greeted: boolean;
   /** It called a method: it does speak gRPC. */
   called: boolean;
   heardBytes: number;
@@ -70,6 +74,11 @@ export class Sockets implements AsyncDisposable {
     return address;
   }
 
+  greeted(remote: string): void {
+    const peer = this.#peers.get(remote);
+    if (peer !== undefined) peer.greeted = true;
+  }
+
   called(remote: string): void {
     const peer = this.#peers.get(remote);
     if (peer !== undefined) peer.called = true;
@@ -110,6 +119,7 @@ export class Sockets implements AsyncDisposable {
     }
     const peer: Peer = {
       socket,
+      greeted: false,
       called: false,
       heardBytes: 0,
       silentIntervals: 0,
@@ -125,11 +135,15 @@ export class Sockets implements AsyncDisposable {
       this.#peers.delete(remote);
       this.#past.up += socket.bytesRead;
       this.#past.down += socket.bytesWritten;
-      // HTTP/2 hung up first: the peer said what it could not read.
-      if (socket.writableEnded && !socket.readableEnded) peer.loss ??= "It does not speak HTTP/2";
+      const isStrange = !peer.greeted && socket.bytesRead > 0;
+      // A peer that cannot read HTTP/2 either resets the connection when it sees it, ...
+      if (reset && isStrange) peer.loss = STRANGE;
+      // ... or says what HTTP/2 cannot read, and HTTP/2 hangs up first.
+      if (socket.writableEnded && !socket.readableEnded) peer.loss ??= STRANGE;
       // One that did call is told of by its calls. Go's clients break HTTP/2 whenever they leave.
       // One that only looks whether the port is open resets the connection.
-      if (!peer.called && !reset && peer.loss !== undefined && this.#listener.listening) {
+      const onlyLooked = reset && !isStrange;
+      if (!peer.called && !onlyLooked && peer.loss !== undefined && this.#listener.listening) {
         this.#options.refused(remote, peer.loss);
       }
     });

@@ -12,6 +12,7 @@ import { dial } from "../../../src/protocols/grpc/client.ts";
 import { type Options, options, permissions } from "../../../src/protocols/grpc/options.ts";
 import { GrpcServer } from "../../../src/protocols/grpc/server.ts";
 import { session } from "../../../src/protocols/grpc/wire.ts";
+import { HTTP, TLS } from "../../support/first_words.ts";
 import { body, heartbeat, hello, Peer } from "../../support/peer.ts";
 import { answer, ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
 import { conformance } from "../conformance.ts";
@@ -218,6 +219,39 @@ for (
     assert.equal(refused.length, 1, JSON.stringify(refused));
   });
 }
+
+Deno.test("GrpcServer refuses a peer that speaks another protocol and resets the connection, once", async () => {
+  await using bench = await open();
+  for (let time = 1; time <= 20; time++) {
+    const stranger = await Stranger.connect(bench.url);
+    await stranger.write(TLS);
+    stranger[Symbol.dispose](); // with the server's SETTINGS unread
+    await bench.coordinator.events.some(time, ({ kind }) => kind === "refused");
+  }
+  await using peer = await Peer.dial(dial, bench.url, "client-1");
+  await peer.ask(hello());
+  const refused = bench.coordinator.events.all.filter(({ kind }) => kind === "refused");
+  assert.equal(refused.length, 20, JSON.stringify(refused));
+});
+
+Deno.test("GrpcServer says nothing of a peer that greets in HTTP/2, asks for nothing and leaves", async () => {
+  await using bench = await open();
+  using stranger = await Stranger.connect(bench.url);
+  await stranger.write(PREFACE, frame(Frame.settings));
+  await using greeted = await Peer.dial(dial, bench.url, "client-1"); // its greeting comes later
+  stranger[Symbol.dispose]();
+  await greeted.ask(hello());
+  assert.deepEqual(bench.coordinator.events.all.map(({ kind }) => kind), ["connected"]);
+});
+
+Deno.test("GrpcServer answers another protocol with GOAWAY and PROTOCOL_ERROR (RFC 9113 §3.4)", async () => {
+  await using bench = await open();
+  using stranger = await Stranger.connect(bench.url);
+  await stranger.write(HTTP);
+  const goaway = await stranger.frame(Frame.goaway);
+  assert.deepEqual([...goaway?.payload ?? []], [0, 0, 0, 0, 0, 0, 0, 1]);
+  await stranger.closed();
+});
 
 Deno.test("GrpcServer says nothing of a peer that looks whether the port is open", async () => {
   await using bench = await open();
