@@ -38,7 +38,7 @@ def main(wire, connect):
     parser.add_argument("--out", help="write the final model here")
     args = parser.parse_args()
     url = urlsplit(args.url)
-    if url.scheme != wire or not url.hostname:
+    if url.scheme.split("+")[0] != wire or not url.hostname:
         parser.error(f"{args.url} is no {wire} address; the server prints {wire}://...")
     say = functools.partial(print, flush=True)
     try:

@@ -1,6 +1,8 @@
 """A client over MQTT, on paho-mqtt.
 
 python mqtt_client.py mqtt://127.0.0.1:1883/default --data IMAGES,LABELS
+
+Through a WebSocket, if the server's address begins with mqtt+ws://
 """
 
 import contextlib
@@ -20,7 +22,11 @@ def connect(url, client_id, will, hear):
     up, down = f"fl/{name}/up/{client_id}", f"fl/{name}/down/{client_id}"
     version = mqtt.MQTTv311 if parse_qs(url.query).get("v") == ["4"] else mqtt.MQTTv5
     client = mqtt.Client(
-        mqtt.CallbackAPIVersion.VERSION2, client_id, protocol=version, reconnect_on_failure=False
+        mqtt.CallbackAPIVersion.VERSION2,
+        client_id,
+        protocol=version,
+        transport="websockets" if url.scheme == "mqtt+ws" else "tcp",
+        reconnect_on_failure=False,
     )
     client.will_set(up, will.SerializeToString(), qos=1)
     subscribed, reasons = threading.Event(), []

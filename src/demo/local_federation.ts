@@ -48,12 +48,17 @@ export class LocalFederation implements AsyncDisposable {
     const server = await FederationServer.open(spec.parts);
     const federation = new LocalFederation(server, spec);
     try {
-      for (const { wire } of server.addresses) federation.start(wire);
+      for (const wire of federation.#wires) federation.start(wire);
       return federation;
     } catch (error) {
       await federation[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Each once, though a wire may have several addresses. */
+  get #wires(): string[] {
+    return [...new Set(this.server.addresses.map(({ wire }) => wire))];
   }
 
   get clients(): ReadonlyMap<string, ClientProcess> {
@@ -62,11 +67,10 @@ export class LocalFederation implements AsyncDisposable {
 
   /** Starts the client of a wire; again, in the place of one that was killed. */
   start(wire: string): ClientProcess {
-    const { addresses } = this.server;
-    const index = addresses.findIndex((address) => address.wire === wire);
-    const address = addresses[index];
+    const address = this.server.addresses.find((each) => each.wire === wire);
     if (address === undefined) throw new RangeError(`Cannot start a client: no wire ${wire}`);
-    const seat = { wire, url: address.url, index, count: addresses.length };
+    const wires = this.#wires;
+    const seat = { wire, url: address.url, index: wires.indexOf(wire), count: wires.length };
     const client = this.#stack.use(new ClientProcess({ wire, ...this.#spec.client(seat) }));
     this.#clients.set(wire, client);
     void this.#watch(client);

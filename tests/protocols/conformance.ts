@@ -9,7 +9,7 @@ import type { Link, Route } from "../../src/contract/protocol_server.ts";
 import type { StartOptions } from "../../src/contract/server_options.ts";
 import { body, heartbeat, hello, Peer } from "../support/peer.ts";
 import { federationConformance } from "./federation_conformance.ts";
-import { serverOptions, type Subject } from "./subject.ts";
+import { serverOptions, type Subject, urlOf } from "./subject.ts";
 import { answer, RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 
 const MIB = 1024 * 1024;
@@ -351,9 +351,7 @@ class Bench<Own> implements AsyncDisposable {
     port?: number,
   ): Promise<Bench<Own>> {
     const bench = new Bench(subject, place(subject.own(port)));
-    const [address] = await bench.link.listen(bench.coordinator);
-    assert.ok(address);
-    bench.url = address.url;
+    bench.url = urlOf(await bench.link.listen(bench.coordinator), subject.scheme);
     return bench;
   }
 

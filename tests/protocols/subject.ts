@@ -1,13 +1,16 @@
 /** One protocol, as the conformance suite sees it. */
 
+import assert from "node:assert/strict";
 import { DEFAULT_PART_BYTES, largestMessageBytes } from "../../src/contract/codec.ts";
 import type { Dial } from "../../src/contract/connection.ts";
-import type { ProtocolServer } from "../../src/contract/protocol_server.ts";
+import type { Address, ProtocolServer } from "../../src/contract/protocol_server.ts";
 import type { ServerOptions } from "../../src/contract/server_options.ts";
 
 /** One protocol, as its own test presents it. `Own` is its part of the configuration. */
 export interface Subject<Own> {
   readonly wire: string;
+  /** Of the address to be dialled, where the server has several; else its first one is. */
+  readonly scheme?: string;
   /** Options for a loopback server: on `port`, or on any free one. */
   own(port?: number): Own;
   make(server: ServerOptions, own: Own): ProtocolServer;
@@ -16,6 +19,15 @@ export interface Subject<Own> {
   readonly dial: Dial;
   /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
   garbage(url: URL): Promise<void>;
+}
+
+/** The first of a server's addresses, or the one of a scheme. */
+export function urlOf(addresses: readonly Address[], scheme?: string): string {
+  const address = scheme === undefined
+    ? addresses[0]
+    : addresses.find(({ url }) => url.startsWith(`${scheme}://`));
+  assert.ok(address);
+  return address.url;
 }
 
 export function serverOptions(wire: string): ServerOptions {

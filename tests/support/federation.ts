@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { WorkerLink } from "../../src/contract/link.ts";
 import { PacedServer } from "../../src/contract/paced_server.ts";
-import type { Link, WireName } from "../../src/contract/protocol_server.ts";
+import type { Address, Link, WireName } from "../../src/contract/protocol_server.ts";
 import { Coordinator } from "../../src/coordinator/coordinator.ts";
 import type { CoordinatorOptions } from "../../src/coordinator/options.ts";
 import type { Plan } from "../../src/coordinator/round.ts";
@@ -15,7 +15,7 @@ import type { VaultCalls } from "../../src/vault/calls.ts";
 import { VaultLink } from "../../src/vault/link.ts";
 import { encodeSafetensors } from "../../src/weights/safetensors.ts";
 import type { NamedTensors } from "../../src/weights/tensors.ts";
-import { serverOptions, type Subject } from "../protocols/subject.ts";
+import { serverOptions, type Subject, urlOf } from "../protocols/subject.ts";
 import { Awaitable } from "./awaitable.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { Member } from "./member.ts";
@@ -56,7 +56,7 @@ export class Federation implements AsyncDisposable {
   readonly log: Awaitable<LogLine>;
   readonly coordinator: Coordinator;
   readonly #stack: AsyncDisposableStack;
-  readonly #urls: ReadonlyMap<WireName, string>;
+  readonly #addresses: ReadonlyMap<WireName, readonly Address[]>;
   readonly #subjects: readonly AnySubject[];
 
   private constructor(parts: {
@@ -64,14 +64,14 @@ export class Federation implements AsyncDisposable {
     clock: ManualClock;
     log: Awaitable<LogLine>;
     stack: AsyncDisposableStack;
-    urls: ReadonlyMap<WireName, string>;
+    addresses: ReadonlyMap<WireName, readonly Address[]>;
     subjects: readonly AnySubject[];
   }) {
     this.coordinator = parts.coordinator;
     this.clock = parts.clock;
     this.log = parts.log;
     this.#stack = parts.stack;
-    this.#urls = parts.urls;
+    this.#addresses = parts.addresses;
     this.#subjects = parts.subjects;
   }
 
@@ -131,7 +131,7 @@ export class Federation implements AsyncDisposable {
       partBytes: limits.partBytes,
       windowBytes: limits.windowBytes,
     };
-    const urls = new Map<WireName, string>();
+    const addresses = new Map<WireName, readonly Address[]>();
     for (const subject of spec.subjects) {
       const server = serverOptions(subject.wire);
       const own = subject.own();
@@ -140,12 +140,10 @@ export class Federation implements AsyncDisposable {
           ? new PacedServer(subject.make(server, own), pacing)
           : new WorkerLink(subject.spawn(own), { server, own }, pacing),
       );
-      const [address] = await coordinator.attach(subject.wire, link);
-      assert.ok(address);
-      urls.set(subject.wire, address.url);
+      addresses.set(subject.wire, await coordinator.attach(subject.wire, link));
     }
     const { subjects } = spec;
-    return new Federation({ coordinator, clock, log, stack: stack.move(), urls, subjects });
+    return new Federation({ coordinator, clock, log, stack: stack.move(), addresses, subjects });
   }
 
   /** A client that says Hello, and has heard Welcome. */
@@ -162,12 +160,13 @@ export class Federation implements AsyncDisposable {
   async dial(clientId: string, wire?: WireName): Promise<Member> {
     const subject = this.#subjects.find((each) => each.wire === wire) ?? this.#subjects[0];
     assert.ok(subject);
-    return await Member.connect(subject.dial, this.#urls.get(subject.wire) ?? "", clientId);
+    return await Member.connect(subject.dial, this.url(subject.wire), clientId);
   }
 
   /** The address of a wire; of the first one, if none is named. */
-  url(wire: WireName = this.#subjects[0]?.wire ?? ""): string {
-    return this.#urls.get(wire) ?? "";
+  url(wire: WireName = this.#subjects[0]?.wire ?? "", scheme?: string): string {
+    const subject = this.#subjects.find((each) => each.wire === wire);
+    return urlOf(this.#addresses.get(wire) ?? [], scheme ?? subject?.scheme);
   }
 
   /** The first log line with this message, and these fields. */

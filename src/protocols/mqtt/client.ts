@@ -1,21 +1,24 @@
 /** The dialling side of MQTT: mqtt.js, one connection, its own reconnects off. */
 
 import { Buffer } from "node:buffer";
-import { Socket } from "node:net";
 import { Readable } from "node:stream";
 import mqtt, { type IClientOptions, type MqttClient, Store } from "mqtt";
 import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import { Backlog } from "./backlog.ts";
-import { type Level, type Topics, topicsOf } from "./wire.ts";
+import { socketOf, type Transport, transportOf } from "./transport.ts";
+import { type Level, ReasonCode, type Topics, topicsOf } from "./wire.ts";
 
 /** Where a URL leads. */
 interface Destination {
+  readonly transport: Transport["options"];
   readonly hostname: string;
   readonly port: number;
   readonly federation: string;
   readonly level: Level;
+  readonly username: string;
+  readonly password: string;
 }
 
 const KEEP_ALIVE_S = 30;
@@ -24,7 +27,9 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const FAREWELL_MS = 1000;
 
 /**
- * Connects by `mqtt://host:port/federation`; with `?v=4` in MQTT 3.1.1 instead of MQTT 5.
+ * Connects by `mqtt://host:port/federation`, or through a WebSocket by `mqtt+ws://`, to the server's
+ * own endpoint or to a broker; with `?v=4` in MQTT 3.1.1 instead of MQTT 5, with `user:password@` as
+ * the user that a broker wants.
  * @throws {TypeError} for a URL that is none of these.
  * @throws {ConnectionLost} when nobody answers, or the endpoint refuses.
  */
@@ -33,12 +38,13 @@ export async function dial(url: URL, options: DialOptions): Promise<Connection> 
   const { clientId, will, signal } = options;
   const topics = topicsOf(destination.federation, clientId);
   if (signal.aborted) throw new ConnectionLost(`Cannot connect to ${url.host}: it was called off`);
+  const lastWill = encodeClientMessage(will);
   const client = mqtt.connect({
     ...optionsOf(destination),
     clientId,
-    will: { topic: topics.up, payload: bufferOf(encodeClientMessage(will)), qos: 1, retain: false },
+    will: { topic: topics.up, payload: bufferOf(lastWill), qos: 1, retain: false },
   });
-  const connection = new MqttConnection(client, topics);
+  const connection = new MqttConnection(client, { topics, lastWill });
   const callOff = () => client.end(true);
   signal.addEventListener("abort", callOff);
   try {
@@ -55,7 +61,10 @@ export async function dial(url: URL, options: DialOptions): Promise<Connection> 
 
 function destinationOf(url: URL): Destination {
   const cannot = `Cannot read ${url.href} as an MQTT address`;
-  if (url.protocol !== "mqtt:") throw new TypeError(`${cannot}: it must begin with mqtt://`);
+  const transport = transportOf(url.protocol);
+  if (transport === undefined) {
+    throw new TypeError(`${cannot}: it must begin with mqtt:// or mqtt+ws://`);
+  }
   if (url.hostname === "") throw new TypeError(`${cannot}: it names no host`);
   const [, name = "", ...rest] = url.pathname.split("/");
   const federation = decoded(name);
@@ -67,10 +76,13 @@ function destinationOf(url: URL): Destination {
     throw new TypeError(`${cannot}: v must be 4 (MQTT 3.1.1) or 5`);
   }
   return {
+    transport: transport.options,
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"), // an IPv6 address
-    port: url.port === "" ? 1883 : Number(url.port),
+    port: url.port === "" ? transport.defaultPort : Number(url.port),
     federation,
     level: version === "4" ? 4 : 5,
+    username: decoded(url.username),
+    password: decoded(url.password),
   };
 }
 
@@ -94,11 +106,14 @@ class FreshStore extends Store {
   }
 }
 
-function optionsOf({ hostname, port, level }: Destination): IClientOptions {
+function optionsOf(destination: Destination): IClientOptions {
+  const { transport, hostname, port, level, username, password } = destination;
   return {
-    protocol: "mqtt",
+    ...transport,
     hostname,
     port,
+    ...(username === "" ? {} : { username }),
+    ...(password === "" ? {} : { password }),
     protocolVersion: level,
     clean: true,
     keepalive: KEEP_ALIVE_S,
@@ -117,6 +132,7 @@ class MqttConnection implements Connection {
   readonly lost: Promise<string>;
   readonly #client: MqttClient;
   readonly #topics: Topics;
+  readonly #lastWill: Uint8Array<ArrayBuffer>;
   readonly #lost = Promise.withResolvers<string>();
   readonly #backlog = new Backlog<ServerMessage>();
   readonly #unacknowledged = new Set<number>();
@@ -124,13 +140,19 @@ class MqttConnection implements Connection {
   #turn: Promise<void> = Promise.resolve();
   #acknowledged: PromiseWithResolvers<void> | undefined;
   #receiveMaximum = Infinity;
+  /** Behind a broker the server sees neither connections nor their ends. */
+  #isBroker = true;
   #reason: string | undefined;
   #leaving = false;
   #over = false;
 
-  constructor(client: MqttClient, topics: Topics) {
+  constructor(
+    client: MqttClient,
+    { topics, lastWill }: { topics: Topics; lastWill: Uint8Array<ArrayBuffer> },
+  ) {
     this.#client = client;
     this.#topics = topics;
+    this.#lastWill = lastWill;
     this.messages = this.#backlog;
     this.lost = this.#lost.promise;
     client.handleMessage = ({ topic, payload }, done) => {
@@ -140,6 +162,12 @@ class MqttConnection implements Connection {
     client.on("packetreceive", (packet) => {
       if (packet.cmd === "connack") {
         this.#receiveMaximum = packet.properties?.receiveMaximum ?? Infinity;
+        // The server's own endpoint has none. It is not said in MQTT 3.1.1.
+        this.#isBroker = packet.properties?.wildcardSubscriptionAvailable !== false;
+      }
+      if (packet.cmd === "puback") {
+        if (packet.reasonCode === ReasonCode.NO_MATCHING_SUBSCRIBERS) this.#serverless();
+        return;
       }
       if (packet.cmd !== "connack" && packet.cmd !== "disconnect") return;
       const { reasonCode = 0, properties = {} } = packet;
@@ -173,9 +201,8 @@ class MqttConnection implements Connection {
   }
 
   traffic(): { up: number; down: number } {
-    const { stream } = this.#client;
-    if (!(stream instanceof Socket)) return { up: 0, down: 0 };
-    return { up: stream.bytesWritten, down: stream.bytesRead };
+    const socket = socketOf(this.#client);
+    return { up: socket?.bytesWritten ?? 0, down: socket?.bytesRead ?? 0 };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -186,21 +213,46 @@ class MqttConnection implements Connection {
       // The library would wait for every acknowledgement before it says DISCONNECT.
       for (const id of [...this.#unacknowledged]) this.#client.removeOutgoingMessage(id);
       const impatience = setTimeout(() => this.#client.stream.destroy(), FAREWELL_MS);
-      this.#client.end(!this.#client.connected); // DISCONNECT, where somebody hears it
+      this.#client.end(!this.#client.connected, this.#goodbye()); // where somebody hears it
       void this.lost.then(() => clearTimeout(impatience));
     }
     await this.lost;
   }
 
+  /** How to DISCONNECT: a broker must let the server know, who sees an end at its own endpoint. */
+  #goodbye(): { reasonCode?: number } {
+    if (!this.#isBroker || !this.#client.connected) return {};
+    if (this.#client.options.protocolVersion === 5) {
+      return { reasonCode: ReasonCode.DISCONNECT_WITH_WILL };
+    }
+    // A DISCONNECT of MQTT 3.1.1 takes the will back (§3.14.4), so it is said before.
+    this.#client.publish(this.#topics.up, bufferOf(this.#lastWill), { qos: 0 });
+    return {};
+  }
+
+  /** A broker that has nobody to give a message to: it is lost, and its Receipt will not come. */
+  #serverless(): void {
+    this.#reason ??= "no server serves this federation through the broker";
+    this.#client.stream.destroy();
+  }
+
   #hear(payload: Buffer, done: () => void): void {
     try {
       const bytes = owned(payload);
-      this.#backlog.push(decodeServerMessage(bytes), { bytes: bytes.length, taken: done });
+      const message = decodeServerMessage(bytes);
+      this.#backlog.push(message, { bytes: bytes.length, taken: done });
+      if (message.body.case === "closing") this.#told(message.body.value.detail);
     } catch (error) {
       this.#reason ??= reasonOf(error);
       this.#client.stream.destroy();
       done();
     }
+  }
+
+  /** The server speaks no more on this route; behind a broker it cannot end the connection itself. */
+  #told(detail: string): void {
+    this.#reason ??= detail;
+    void this[Symbol.asyncDispose]();
   }
 
   /** [MQTT-3.3.4-9]: no more at once than the endpoint's Receive Maximum. */

@@ -9,14 +9,19 @@ import { askedLevel, encode, type Packet, PacketReader } from "./packets.ts";
 import { Session } from "./session.ts";
 import { type Level, maxPacketBytes, ReasonCode, type Refusal } from "./wire.ts";
 
-/** A byte stream both ways: a TCP connection; a TLS one or a WebSocket can stand here as well. */
+/** A byte stream both ways: a TCP connection or a WebSocket; a TLS one can stand here as well. */
 export interface Socket {
-  /** Resolves with null at the end of the stream. */
+  /** Resolves with null at the end of the stream, with 0 never. */
   read(into: Uint8Array<ArrayBuffer>): Promise<number | null>;
   /** Resolves with how many of the bytes were written. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<number>;
   closeWrite(): Promise<void>;
   close(): void;
+}
+
+/** The peer broke the rules of what carries the bytes; `read` throws it, and reads on to the end. */
+export class SocketFault extends Error {
+  override readonly name = "SocketFault";
 }
 
 export interface NetworkConnectionOptions {
@@ -75,11 +80,8 @@ export class NetworkConnection {
     try {
       while (!this.#closing) {
         await this.#room();
-        const count = await this.#socket.read(this.#frames.space());
-        if (count === null) {
-          this.#lose("the client closed the connection");
-          break;
-        }
+        const count = await this.#read();
+        if (count === null) break;
         this.#endpoint.count("up", count);
         this.#keepAlive?.heard();
         for (const cut of this.#frames.take(count)) {
@@ -95,6 +97,19 @@ export class NetworkConnection {
     this.#cancelGreeting();
     this.#cancelLinger();
     closeQuietly(this.#socket);
+  }
+
+  /** Null when nothing more is to be taken, as the session knows by then. */
+  async #read(): Promise<number | null> {
+    try {
+      const count = await this.#socket.read(this.#frames.space());
+      if (count === null) this.#lose("the client closed the connection");
+      return count;
+    } catch (error) {
+      if (!(error instanceof SocketFault)) throw error;
+      this.#fault({ code: ReasonCode.PROTOCOL_ERROR, reason: error.message });
+      return null;
+    }
   }
 
   /** Waits until the coordinator has judged, and the client has read, enough to go on. */

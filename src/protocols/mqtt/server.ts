@@ -1,20 +1,21 @@
-/** The MQTT endpoint: 3.1.1 and 5 over TCP, one connection a route. It owns every socket. */
+/** The MQTT endpoint: 3.1.1 and 5, TCP and WebSocket, a connection a route. It owns every socket. */
 
 import type { ServerMessage } from "../../contract/federation_pb.ts";
-import {
-  type Address,
-  ListenError,
-  type ProtocolServer,
-  type Route,
-  type SendOutcome,
-  type Traffic,
-  type Upcalls,
+import type {
+  Address,
+  ProtocolServer,
+  Route,
+  SendOutcome,
+  Traffic,
+  Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { NetworkConnection } from "./network_connection.ts";
+import { bindPorts, type Door } from "./listening.ts";
+import { NetworkConnection, type Socket } from "./network_connection.ts";
 import type { Options } from "./options.ts";
 import type { Session } from "./session.ts";
+import { MqttWebSocket } from "./websocket.ts";
 import { ReasonCode, type Refusal, stateMessage } from "./wire.ts";
 
 /** What this server speaks; Hello.contract_version of federation.proto. */
@@ -34,8 +35,8 @@ export class MqttServer implements ProtocolServer {
   readonly #connections = new Set<NetworkConnection>();
   readonly #sessions = new Map<number, Session>();
   readonly #clients = new Map<string, Session>();
-  #listener: Deno.TcpListener | undefined;
-  #accepting: Promise<void> | undefined;
+  #doors: readonly Door[] = [];
+  #accepting: Promise<unknown> | undefined;
   #nextRoute = 1;
   #up = 0;
   #down = 0;
@@ -50,10 +51,11 @@ export class MqttServer implements ProtocolServer {
 
   // deno-lint-ignore require-await -- a ListenError is a rejection, as for every protocol server
   async listen(upcalls: Upcalls): Promise<readonly Address[]> {
-    const listener = listenOn(this.#own);
-    this.#listener = listener;
-    this.#accepting = this.#accept(listener, this.#endpoint(upcalls));
-    return [{ wire: this.#server.wire, url: this.#url(listener.addr) }];
+    this.#doors = bindPorts(this.#own);
+    const endpoint = this.#endpoint(upcalls);
+    this.#accepting = Promise.all(this.#doors.map((door) => this.#accept(door, endpoint)));
+    const { wire } = this.#server;
+    return this.#doors.map((door) => ({ wire, url: this.#url(door) }));
   }
 
   send(
@@ -82,22 +84,22 @@ export class MqttServer implements ProtocolServer {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return this.closed.catch(() => {});
     this.#disposed = true;
-    if (this.#listener !== undefined) closeQuietly(this.#listener);
+    for (const { listener } of this.#doors) closeQuietly(listener);
     await this.#accepting;
     await Promise.all([...this.#connections].map((connection) => connection.shutDown()));
     this.#closed.resolve();
   }
 
-  #url({ hostname, port }: Deno.NetAddr): string {
+  #url({ scheme, listener: { addr: { hostname, port } } }: Door): string {
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return `mqtt://${host}:${port}/${encodeURIComponent(this.#server.federation)}`;
+    return `${scheme}://${host}:${port}/${encodeURIComponent(this.#server.federation)}`;
   }
 
   /** Takes connections until the listener closes. */
-  async #accept(listener: Deno.TcpListener, endpoint: Endpoint): Promise<void> {
+  async #accept({ scheme, listener }: Door, endpoint: Endpoint): Promise<void> {
     while (!this.#disposed) {
       try {
-        this.#welcome(await listener.accept(), endpoint);
+        this.#welcome(await listener.accept(), scheme, endpoint);
       } catch (error) {
         if (isPeers(error)) continue;
         if (!this.#disposed) this.#closed.reject(error);
@@ -106,22 +108,22 @@ export class MqttServer implements ProtocolServer {
     }
   }
 
-  #welcome(socket: Deno.TcpConn, endpoint: Endpoint): void {
-    const { hostname, port } = socket.remoteAddr;
+  #welcome(conn: Deno.TcpConn, scheme: Door["scheme"], endpoint: Endpoint): void {
+    const { hostname, port } = conn.remoteAddr;
     const remote = `${hostname}:${port}`;
     // Those beyond maxConnections hear it in CONNACK; but not any number of them at once.
     if (this.#connections.size >= 2 * this.#server.maxConnections + SPARE_CONNECTIONS) {
       endpoint.upcalls.observe({ kind: "refused", remote, reason: "too many connections" });
-      return socket.close();
+      return conn.close();
     }
-    try {
-      socket.setNoDelay(true); // a Receipt must not wait for the acknowledgement of a part
-    } catch {
-      // The peer is gone already, as the first read will tell.
-    }
+    const socket = scheme === "mqtt" ? promptly(conn) : this.#webSocket(conn, endpoint);
     const connection = new NetworkConnection(socket, { endpoint, remote });
     this.#connections.add(connection);
     void connection.ended.then(() => this.#connections.delete(connection));
+  }
+
+  #webSocket(conn: Deno.TcpConn, { count }: Endpoint): Socket {
+    return new MqttWebSocket(conn, { origins: this.#own.origins, count });
   }
 
   #endpoint(upcalls: Upcalls): Endpoint {
@@ -170,29 +172,14 @@ export class MqttServer implements ProtocolServer {
   }
 }
 
-function listenOn({ hostname, port }: Options): Deno.TcpListener {
+/** A Receipt must not wait for the acknowledgement of a part. */
+function promptly(conn: Deno.TcpConn): Socket {
   try {
-    return Deno.listen({ hostname, port, transport: "tcp" });
-  } catch (error) {
-    const cannot = `Cannot listen for MQTT on ${hostname}:${port}`;
-    if (error instanceof Deno.errors.AddrInUse) {
-      throw new ListenError(
-        `${cannot}: the address is in use; stop the other program or set --mqtt-port`,
-      );
-    }
-    if (error instanceof Deno.errors.AddrNotAvailable) {
-      throw new ListenError(
-        `${cannot}: this machine has no such address; set --mqtt-hostname to one of its own`,
-      );
-    }
-    if (error instanceof Deno.errors.PermissionDenied) {
-      throw new ListenError(`${cannot}: the port is a privileged one; set --mqtt-port above 1023`);
-    }
-    throw new ListenError(
-      `${cannot}: ${error instanceof Error ? error.message : error}; set --mqtt-hostname or ` +
-        "--mqtt-port to an address that can be bound",
-    );
+    conn.setNoDelay(true);
+  } catch {
+    // The peer is gone already, as the first read will tell.
   }
+  return conn;
 }
 
 /** The peer was gone before its connection was taken: nothing is wrong with the listener. */

@@ -22,6 +22,27 @@ export function topicsOf(federation: string, clientId: string): Topics {
   };
 }
 
+/** The topics of a server that reaches its clients through a broker. */
+export interface ServerTopics {
+  /** The Topic Filter of every client's up topic. */
+  readonly everyUp: string;
+  readonly state: string;
+  /** A server is subscribed to it, so that a second one finds out that it is there. */
+  readonly presence: string;
+}
+
+export function serverTopicsOf(federation: string): ServerTopics {
+  const root = `fl/${encodeURIComponent(federation)}`;
+  return { everyUp: `${root}/up/+`, state: `${root}/state`, presence: `${root}/server` };
+}
+
+/** Whose up topic it is; undefined for any other topic. */
+export function clientOf(federation: string, topic: string): string | undefined {
+  const clientId = topic.slice(topic.lastIndexOf("/") + 1);
+  const isUp = isClientId(clientId) && topic === topicsOf(federation, clientId).up;
+  return isUp ? clientId : undefined;
+}
+
 /** What a client id may be: federation.proto, ClientMessage.client_id. */
 export function isClientId(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text);
@@ -47,10 +68,11 @@ export function maxPacketBytes(maxMessageBytes: number): number {
   return maxMessageBytes + PUBLISH_OVERHEAD_BYTES;
 }
 
-/** The reason codes of MQTT 5 §2.4 that this endpoint gives or must know. */
+/** The reason codes of MQTT 5 §2.4 that are given or must be known here. */
 export const ReasonCode = {
   SUCCESS: 0x00,
   DISCONNECT_WITH_WILL: 0x04,
+  NO_MATCHING_SUBSCRIBERS: 0x10,
   NO_SUBSCRIPTION_EXISTED: 0x11,
   UNSPECIFIED_ERROR: 0x80,
   MALFORMED_PACKET: 0x81,
@@ -58,7 +80,9 @@ export const ReasonCode = {
   IMPLEMENTATION_SPECIFIC: 0x83,
   UNSUPPORTED_PROTOCOL_VERSION: 0x84,
   CLIENT_IDENTIFIER_NOT_VALID: 0x85,
+  BAD_USER_NAME_OR_PASSWORD: 0x86,
   NOT_AUTHORISED: 0x87,
+  BANNED: 0x8a,
   SERVER_SHUTTING_DOWN: 0x8b,
   BAD_AUTHENTICATION_METHOD: 0x8c,
   KEEP_ALIVE_TIMEOUT: 0x8d,

@@ -8,6 +8,7 @@ import {
   NOTHING,
   socketPermissions,
 } from "../../contract/least.ts";
+import { allowedOrigins } from "../../websocket/origins.ts";
 
 export const options = z.strictObject({
   hostname: listeningHostname("QUIC"),
@@ -15,11 +16,7 @@ export const options = z.strictObject({
   websocket: z.boolean().default(true).describe(
     "Serve WebSocket on the TCP port with QUIC's number, for networks and browsers without QUIC",
   ),
-  origins: z.array(
-    z.string().regex(/^(\*|https?:\/\/[^/?#\s]+)$/, {
-      error: "must be * or origins such as https://example.org",
-    }),
-  ).default([]).meta({ takes: "a list of origins such as https://example.org, or *" }).describe(
+  origins: allowedOrigins().describe(
     "Web pages that may join, beside those of this machine and of this server's IP address",
   ),
   // The main thread puts the files' text in the place of their paths: the Worker reads no files.

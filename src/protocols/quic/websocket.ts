@@ -1,9 +1,10 @@
-/**
- * WebSocket (RFC 6455) on the TCP port with QUIC's number, for whoever has no QUIC. Deno's own
- * WebSockets read on while nobody takes what they have read, and do not tell when what was sent has
- * left: here the socket is read and written only as far as the other side goes along.
- */
+/** WebSocket (RFC 6455) on the TCP port with QUIC's number, for whoever has no QUIC. */
 
+import { opcodes } from "../../websocket/frames.ts";
+import { Handshake } from "../../websocket/handshake.ts";
+import type { WebSocketLine } from "../../websocket/line.ts";
+import { isWelcome } from "../../websocket/origins.ts";
+import { Tcp } from "../../websocket/tcp.ts";
 import { authority, federationOf } from "./address.ts";
 import {
   type Admittance,
@@ -17,57 +18,45 @@ import {
 import type { Newcomer } from "./connection.ts";
 import { within } from "./ending.ts";
 import type { MessageWriter } from "./frames.ts";
-import { isWelcome } from "./origins.ts";
-import { Tcp } from "./tcp.ts";
-import {
-  HEAD_END,
-  MAX_HEAD_BYTES,
-  readUpgrade,
-  upgradeAccepted,
-  upgradeRefused,
-} from "./upgrade.ts";
-import { closeBytes, type Opcode, opcodes, writeHead } from "./websocket_frames.ts";
 import { WebSocketReader } from "./websocket_reader.ts";
 import { type Liveness, WEBSOCKET_CLOSE_CODES } from "./wire.ts";
 
 /** How long a client may take to hear why it is turned away. */
 const GOODBYE_MS = 250;
-/** Up to here, copying a message behind its head is cheaper than a second write. */
-const SMALL_BYTES = 8 * 1024;
 
 /** A TCP connection that may become a WebSocket. */
 export class WebSocketNewcomer implements Newcomer {
   readonly remote: string;
   readonly #tcp: Tcp;
+  readonly #handshake: Handshake;
   readonly #liveness: Liveness;
-  #head: Promise<string | undefined> | undefined;
 
   constructor(conn: Deno.TcpConn, liveness: Liveness) {
     this.remote = authority(conn.remoteAddr.hostname, conn.remoteAddr.port);
     this.#tcp = new Tcp(conn);
+    this.#handshake = new Handshake(this.#tcp);
     this.#liveness = liveness;
   }
 
   async admit({ federation, origins, count }: Admittance): Promise<Carrier | Refusal> {
     this.#tcp.count = count;
-    const head = await this.#readHead();
-    if (head === undefined) return malformed("The connection opens with no HTTP request");
-    const request = readUpgrade(head);
-    if (typeof request === "string") return malformed(request);
+    const request = await this.#handshake.request();
+    if ("verdict" in request) return request;
     if (federationOf(request.path) !== federation) return otherFederation(federation);
     if (!isWelcome(request, origins)) return unwelcome(request.origin ?? "");
     try {
-      await this.#tcp.write(await upgradeAccepted(request.key));
+      const line = await this.#handshake.accept(request);
+      return new WebSocketCarrier(this.#tcp, line, this.#liveness);
     } catch (error) {
       return malformed(error instanceof Error ? error.message : String(error));
     }
-    return new WebSocketCarrier(this.#tcp, this.#liveness);
   }
 
   async refuse(refusal: Refusal): Promise<void> {
     await within(GOODBYE_MS, async () => {
-      await this.#tcp.write(upgradeRefused(refusal));
-      await this.#readHead(); // closed with something unread, the answer would be lost
+      await this.#handshake.refuse(refusal);
+      await this.#tcp.closeWrite();
+      await this.#tcp.drain(); // closed with something unread, the answer would be lost
     });
     this.#tcp.close(refusal.reason);
   }
@@ -76,11 +65,6 @@ export class WebSocketNewcomer implements Newcomer {
   close(): void {
     this.#tcp.close("The server stops");
   }
-
-  #readHead(): Promise<string | undefined> {
-    this.#head ??= this.#tcp.takeText(HEAD_END, MAX_HEAD_BYTES);
-    return this.#head;
-  }
 }
 
 class WebSocketCarrier implements Carrier {
@@ -88,16 +72,17 @@ class WebSocketCarrier implements Carrier {
   /** A client leaves with its connection. */
   readonly left = new Promise<void>(() => {});
   readonly #tcp: Tcp;
+  readonly #line: WebSocketLine;
   readonly #reader: WebSocketReader;
   readonly #writer: MessageWriter;
-  #closeSaid: Promise<unknown> | undefined;
   #pinging = false;
 
-  constructor(tcp: Tcp, liveness: Liveness) {
+  constructor(tcp: Tcp, line: WebSocketLine, liveness: Liveness) {
     this.#tcp = tcp;
-    this.#reader = new WebSocketReader(tcp, (bytes) => this.#write(opcodes.pong, bytes));
+    this.#line = line;
+    this.#reader = new WebSocketReader(tcp, line);
     this.#writer = {
-      write: (message) => this.#write(opcodes.binary, message),
+      write: (message) => line.write(opcodes.binary, message),
       close: () => Promise.resolve(), // a model's last part says that it is the last
     };
     this.control = {
@@ -129,24 +114,9 @@ class WebSocketCarrier implements Carrier {
     this.#tcp.close(parting.reason);
   }
 
-  /** Says Close; once both sides have, the server closes the connection (RFC 6455 §7.1.1). */
   async #end({ verdict, reason }: Parting): Promise<void> {
-    this.#closeSaid ??= this.#write(
-      opcodes.close,
-      closeBytes(WEBSOCKET_CLOSE_CODES[verdict], reason),
-    );
-    await this.#closeSaid;
-    if (this.#reader.closeHeard) this.#tcp.close(reason);
-  }
-
-  async #write(opcode: Opcode, bytes: Uint8Array): Promise<number> {
-    if (this.#closeSaid !== undefined) throw new Error("The WebSocket is closing");
-    const head = writeHead(opcode, bytes.length);
-    if (bytes.length > SMALL_BYTES) return await this.#tcp.write(head, bytes);
-    const frame = new Uint8Array(head.length + bytes.length);
-    frame.set(head);
-    frame.set(bytes, head.length);
-    return await this.#tcp.write(frame);
+    await this.#line.sayClose(WEBSOCKET_CLOSE_CODES[verdict], reason);
+    if (this.#line.closeHeard) this.#tcp.close(reason);
   }
 
   /** Any byte is life, and whoever says nothing is asked; without an answer the client is lost. */
@@ -166,7 +136,7 @@ class WebSocketCarrier implements Carrier {
   async #ping(): Promise<void> {
     if (this.#pinging) return;
     this.#pinging = true;
-    await this.#write(opcodes.ping, new Uint8Array(0)).catch(() => {}); // over, or closing
+    await this.#line.write(opcodes.ping, new Uint8Array(0)).catch(() => {}); // over, or closing
     this.#pinging = false;
   }
 }

@@ -76,11 +76,16 @@ class WebSocketConnection implements Connection {
   }
 
   async #read(): Promise<void> {
+    // Not iterated over: what ends an iteration closes the stream before the reason is said.
+    const reader = this.#stream.readable.getReader();
     try {
-      for await (const chunk of this.#stream.readable) {
-        if (typeof chunk === "string") return this.#fail("The server sent text");
-        this.#meter.down += chunk.length;
-        await this.#inbox.put(decodeServerMessage(chunk), chunk.length);
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        if (typeof value === "string") return this.#fail("The server sent text");
+        const bytes = value instanceof ArrayBuffer ? new Uint8Array(value) : value;
+        this.#meter.down += bytes.length;
+        await this.#inbox.put(decodeServerMessage(bytes), bytes.length);
       }
     } catch (error) {
       if (error instanceof SyntaxError) this.#fail(error.message);

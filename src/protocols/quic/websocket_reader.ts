@@ -1,32 +1,18 @@
-/** Reads a client's messages off a WebSocket; answers pings on the way. */
+/** Puts a client's messages together from the frames of a WebSocket. */
 
+import { unmask } from "../../websocket/frames.ts";
+import type { WebSocketLine } from "../../websocket/line.ts";
+import type { Tcp } from "../../websocket/tcp.ts";
 import type { Frame, FrameLimits, MessageReader } from "./frames.ts";
-import type { Tcp } from "./tcp.ts";
-import {
-  type FrameHead,
-  headBytes,
-  LEAST_HEAD_BYTES,
-  opcodes,
-  readHead,
-  unmask,
-} from "./websocket_frames.ts";
-
-type Ending = Exclude<Frame, { kind: "message" }>;
 
 export class WebSocketReader implements Pick<MessageReader, "next"> {
   readonly #tcp: Tcp;
-  readonly #pong: (bytes: Uint8Array) => Promise<unknown>;
+  readonly #line: WebSocketLine;
   #ended = false;
-  #closeHeard = false;
 
-  constructor(tcp: Tcp, pong: (bytes: Uint8Array) => Promise<unknown>) {
+  constructor(tcp: Tcp, line: WebSocketLine) {
     this.#tcp = tcp;
-    this.#pong = pong;
-  }
-
-  /** The client has said Close. */
-  get closeHeard(): boolean {
-    return this.#closeHeard;
+    this.#line = line;
   }
 
   /** Nothing is read here any more. */
@@ -43,18 +29,9 @@ export class WebSocketReader implements Pick<MessageReader, "next"> {
   async #next({ maxBytes, admit }: FrameLimits): Promise<Frame> {
     let message: Fragments | undefined;
     for (;;) {
-      const head = await this.#head();
-      if ("kind" in head) return head;
-      const { opcode, final, lengthBytes, mask } = head;
-      if (opcode >= opcodes.close) {
-        const ending = await this.#steer(head);
-        if (ending !== undefined) return ending;
-        continue;
-      }
-      if (opcode === opcodes.text) return broken("Messages are binary WebSocket frames, not text");
-      if ((opcode === opcodes.continuation) === (message === undefined)) {
-        return broken("A WebSocket message begins within another, or goes on without a beginning");
-      }
+      const frame = await this.#line.next();
+      if (frame.kind !== "frame") return frame;
+      const { final, lengthBytes, mask } = frame;
       const length = (message?.length ?? 0) + lengthBytes;
       if (length > maxBytes) return { kind: "oversized", lengthBytes: length };
       if (message === undefined) {
@@ -68,33 +45,6 @@ export class WebSocketReader implements Pick<MessageReader, "next"> {
       if (final) return { kind: "message", bytes: message.whole() };
     }
   }
-
-  async #head(): Promise<FrameHead | Ending> {
-    const begin = await this.#tcp.take(LEAST_HEAD_BYTES);
-    const rest = begin && await this.#tcp.take(headBytes(begin) - LEAST_HEAD_BYTES);
-    if (begin === undefined || rest === undefined) return { kind: "lost" };
-    const head = readHead(rest.length === 0 ? begin : new Uint8Array([...begin, ...rest]));
-    return typeof head === "string" ? broken(head) : head;
-  }
-
-  /** Takes a Close, Ping or Pong; gives back what it ends with, if it does. */
-  async #steer({ opcode, lengthBytes, mask }: FrameHead): Promise<Ending | undefined> {
-    const bytes = await this.#tcp.take(lengthBytes);
-    if (bytes === undefined) return { kind: "lost" };
-    if (opcode === opcodes.close) {
-      this.#closeHeard = true;
-      return { kind: "end" };
-    }
-    if (opcode !== opcodes.ping) return undefined;
-    unmask(bytes, mask);
-    // Not read on before it has left: else a client that only asks would fill the memory.
-    await this.#pong(bytes).catch(() => {}); // over, or closing
-    return undefined;
-  }
-}
-
-function broken(detail: string): Ending {
-  return { kind: "broken", detail };
 }
 
 /** A message that comes in one frame or in several. */

@@ -4,8 +4,8 @@ import type { CloseInfo } from "./ending.ts";
 
 /** Messages both ways, as the Streams Standard has them. */
 export interface MessageStream {
-  /** Ends with the connection. Text comes as text: it is no message of ours. */
-  readonly readable: ReadableStream<Uint8Array | string>;
+  /** Ends with the connection. Binary messages are of one type or the other, by browser. */
+  readonly readable: ReadableStream<Uint8Array | ArrayBuffer | string>;
   readonly writable: WritableStream<Uint8Array>;
   readonly closed: Promise<CloseInfo>;
   close(info: CloseInfo): void;
@@ -32,11 +32,9 @@ async function openPlain(url: URL, signal: AbortSignal): Promise<MessageStream> 
   const closed = new Promise<CloseInfo>((resolve) => {
     socket.onclose = ({ code, reason }) => resolve({ closeCode: code, reason });
   });
-  const readable = new ReadableStream<Uint8Array | string>({
+  const readable = new ReadableStream<ArrayBuffer | string>({
     start(controller) {
-      socket.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
-        controller.enqueue(typeof data === "string" ? data : new Uint8Array(data));
-      };
+      socket.onmessage = ({ data }) => controller.enqueue(data);
       void closed.then(() => controller.close());
     },
   });

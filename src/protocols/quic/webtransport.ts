@@ -1,5 +1,6 @@
 /** WebTransport over HTTP/3 (draft-ietf-webtrans-http3) on the same port as raw QUIC. */
 
+import { isWelcome } from "../../websocket/origins.ts";
 import { federationOf } from "./address.ts";
 import {
   type Admittance,
@@ -30,7 +31,6 @@ import {
   WEBTRANSPORT_BIDIRECTIONAL,
   WEBTRANSPORT_UNIDIRECTIONAL,
 } from "./http3.ts";
-import { isWelcome } from "./origins.ts";
 import { varint } from "./wire.ts";
 
 /** A session's id is the id of its CONNECT stream: the first that a client opens (RFC 9000 §2.1). */

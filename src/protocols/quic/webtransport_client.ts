@@ -19,24 +19,33 @@ export const dial: Dial = async (url, { signal }) => {
     hash === undefined ? {} : { serverCertificateHashes: [{ algorithm: "sha-256", value: hash }] },
   );
   session.closed.catch(() => {}); // what rejects it rejects `ready`, too
-  let reason: string | undefined;
+  const givenUp = Promise.withResolvers<never>();
   const giveUp = (why: string) => {
-    reason = why;
-    session.close();
+    givenUp.reject(new ConnectionLost(why));
+    closeOnceThere(session);
   };
   const abort = () => giveUp("the dialling was aborted");
   const timer = setTimeout(() => giveUp(`no answer within ${HANDSHAKE_MS} ms`), HANDSHAKE_MS);
   signal.addEventListener("abort", abort);
   if (signal.aborted) abort();
   try {
-    await session.ready;
+    await Promise.race([session.ready, givenUp.promise]);
     const { readable, writable } = await session.createBidirectionalStream();
     const writer = writable.getWriter();
     return new StreamConnection(session, { wire: "webtransport", readable, writer });
   } catch (error) {
-    throw new ConnectionLost(`Cannot reach ${url.host}: ${reason ?? sentence(error)}`);
+    throw new ConnectionLost(`Cannot reach ${url.host}: ${sentence(error)}`);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
   }
 };
+
+/** Browsers end a handshake that nobody waits for; Deno closes only what is connected. */
+function closeOnceThere(session: WebTransport): void {
+  try {
+    session.close();
+  } catch {
+    session.ready.then(() => session.close(), () => {});
+  }
+}

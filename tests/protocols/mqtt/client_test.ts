@@ -108,6 +108,20 @@ Deno.test("Connection leaves with DISCONNECT, although acknowledgements are due"
   assert.equal(bench.coordinator.arrivals.all.length, 2); // no will
 });
 
+Deno.test("Connection says its will before an MQTT 3.1.1 DISCONNECT, which might be a broker's", async () => {
+  await using bench = await EndpointBench.open();
+  const peer = await Peer.dial(dial, `${bench.url}?v=4`, "client-1");
+  await peer.ask(hello());
+  const route = await bench.route("client-1");
+  await peer[Symbol.asyncDispose]();
+  assert.equal((await bench.detached(route)).reason, "the client disconnected");
+  const arrivals = bench.coordinator.arrivals.all.map((arrival) =>
+    arrival.kind === "message" ? arrival.message.body.case : arrival.kind
+  );
+  assert.deepEqual(arrivals, ["hello", "leave", "detached"]);
+  assert.ok(bench.coordinator.events.all.every(({ kind }) => kind !== "refused"));
+});
+
 Deno.test("Connection leaves cleanly although nobody reads its messages", async () => {
   await using bench = await EndpointBench.open();
   const peer = await Peer.dial(dial, bench.url, "client-1", { reading: false });

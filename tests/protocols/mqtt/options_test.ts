@@ -19,3 +19,15 @@ Deno.test("permissions() allow the own port and nothing else", () => {
   assert.deepEqual(new Set(Object.values(others)), new Set([false]));
   assert.deepEqual(permissions(options.parse({ hostname: "::" })).net, ["[::]:1883"]);
 });
+
+Deno.test("permissions() allow the WebSocket's port where one is set", () => {
+  const net = (given: object) => permissions(options.parse(given)).net;
+  assert.deepEqual(net({ websocketPort: 8083 }), ["127.0.0.1:1883", "127.0.0.1:8083"]);
+  assert.deepEqual(net({ port: 0, websocketPort: 0, hostname: "::1" }), ["[::1]:0"]);
+});
+
+Deno.test("options serve no WebSocket, and welcome no page of another site, unless told to", () => {
+  assert.equal(options.parse({}).websocketPort, undefined);
+  assert.deepEqual(options.parse({}).origins, []);
+  assert.equal(options.safeParse({ origins: ["example.org"] }).success, false);
+});

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { FrameReader } from "../../../src/protocols/mqtt/frames.ts";
 import {
   askedLevel,
   encode,
@@ -10,33 +9,16 @@ import {
   PacketReader,
 } from "../../../src/protocols/mqtt/packets.ts";
 import { HELLO } from "./frames/hello.ts";
-import { recorded } from "./recording.ts";
+import { packetsOf, recorded } from "./recording.ts";
 
 const UP = "fl/default/up/client-1";
 const DOWN = "fl/default/down/client-1";
 const STATE = "fl/default/state";
 
-/** The packets of a recording. */
-async function packetsOf(name: string): Promise<Packet[]> {
-  const frames = new FrameReader(1_000_000);
-  const packets = new PacketReader();
-  const read: Packet[] = [];
-  for (const bytes of await recorded(name)) {
-    frames.space().set(bytes);
-    for (const cut of frames.take(bytes.length)) {
-      assert.ok(cut.kind === "frame");
-      const packet = packets.read(cut.bytes);
-      assert.ok(!("malformed" in packet), JSON.stringify(packet));
-      read.push(packet);
-    }
-  }
-  return read;
-}
-
 for (const level of [4, 5]) {
   for (const library of ["mqttjs", "paho"]) {
-    Deno.test(`PacketReader.read() reads what ${library} says at level ${level}`, async () => {
-      const packets = await packetsOf(`${library}-${level}`);
+    Deno.test(`PacketReader.read() reads what ${library} says at level ${level}`, () => {
+      const packets = packetsOf(recorded(`${library}-${level}`));
       const [connect, subscribe, ...rest] = packets;
       assert.ok(connect?.cmd === "connect");
       assert.equal(connect.clientId, "client-1");
@@ -62,8 +44,8 @@ for (const level of [4, 5]) {
     });
   }
 
-  Deno.test(`PacketReader.read() reads what mosquitto_pub says at level ${level}`, async () => {
-    const packets = await packetsOf(`mosquitto_pub-${level}`);
+  Deno.test(`PacketReader.read() reads what mosquitto_pub says at level ${level}`, () => {
+    const packets = packetsOf(recorded(`mosquitto_pub-${level}`));
     assert.deepEqual(
       packets.map(({ cmd }) => cmd),
       ["connect", "publish", "pubrel", "disconnect"],
@@ -74,8 +56,8 @@ for (const level of [4, 5]) {
     assert.deepEqual(new Uint8Array(publish.payload as Uint8Array), HELLO);
   });
 
-  Deno.test(`PacketReader.read() reads what mosquitto_sub says at level ${level}`, async () => {
-    const packets = await packetsOf(`mosquitto_sub-${level}`);
+  Deno.test(`PacketReader.read() reads what mosquitto_sub says at level ${level}`, () => {
+    const packets = packetsOf(recorded(`mosquitto_sub-${level}`));
     assert.deepEqual(packets.map(({ cmd }) => cmd), ["connect", "subscribe", "disconnect"]);
     const [connect] = packets;
     assert.ok(connect?.cmd === "connect");

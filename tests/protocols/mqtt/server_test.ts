@@ -30,7 +30,7 @@ for (const level of LEVELS) {
     Deno.test(`MqttServer answers what ${library} said at level ${level}`, async () => {
       await using bench = await EndpointBench.open();
       await using client = await RawClient.open(bench.url, level);
-      for (const bytes of await recorded(`${library}-${level}`)) await client.write(bytes);
+      for (const bytes of recorded(`${library}-${level}`)) await client.write(bytes);
       await client.closed(); // each ends with DISCONNECT
       const [connack] = client.heard.all;
       assert.equal(connack?.cmd, "connack");

@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import { Verdict } from "../../../src/contract/federation_pb.ts";
 import {
   ACKNOWLEDGEMENTS,
+  clientOf,
   isClientId,
   ReasonCode,
   returnCode,
+  serverTopicsOf,
   stateMessage,
   subscription,
   topicsOf,
@@ -19,6 +21,21 @@ Deno.test("topicsOf() keeps any federation name on one topic level", () => {
     down: "fl/default/down/client-1",
     state: "fl/default/state",
   });
+});
+
+Deno.test("serverTopicsOf() hears every client of its federation, and clientOf() knows them", () => {
+  const { everyUp, state, presence } = serverTopicsOf("a/b");
+  assert.deepEqual([everyUp, state, presence], [
+    "fl/a%2Fb/up/+",
+    "fl/a%2Fb/state",
+    "fl/a%2Fb/server",
+  ]);
+  assert.equal(clientOf("a/b", topicsOf("a/b", "c.d").up), "c.d");
+  const { up, down } = topicsOf("default", "c");
+  assert.equal(clientOf("default", up), "c");
+  for (const topic of [down, `${up}/x`, "fl/default/up/", "fl/default/up/c d", "fl/other/up/c"]) {
+    assert.equal(clientOf("default", topic), undefined, topic);
+  }
 });
 
 Deno.test("isClientId() takes what federation.proto takes", () => {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { Verdict } from "../../../src/contract/federation_pb.ts";
 import {
   controlStream,
   sessionAccepted,
   sessionClosed,
+  sessionRefused,
   sessionRequest,
 } from "../../../src/protocols/quic/http3.ts";
 import { readFields } from "../../../src/protocols/quic/qpack.ts";
@@ -36,6 +38,11 @@ Deno.test("sessionRequest() is undefined for what is no WebTransport request", (
   assert.equal(sessionRequest(get), undefined);
   const plainConnect = Uint8Array.fromHex("0000cf");
   assert.equal(sessionRequest(plainConnect), undefined);
+});
+
+Deno.test("sessionRefused() answers 403 for a page that may not join, else 404", () => {
+  assert.equal(sessionRefused(Verdict.UNSUPPORTED).toHex(), "01030000db");
+  assert.equal(sessionRefused(Verdict.UNAUTHORISED).toHex(), "01040000ff05");
 });
 
 Deno.test("sessionAccepted() names the draft that Chromium wants", () => {

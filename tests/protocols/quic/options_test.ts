@@ -21,9 +21,19 @@ Deno.test("options refuses unknown keys, host names and a certificate without it
   );
 });
 
+Deno.test("options takes origins as browsers write them", () => {
+  const origins = ["https://example.org", "http://10.0.0.5:8080", "*"];
+  assert.deepEqual(options.parse({ origins }).origins, origins);
+  for (const origin of ["example.org", "https://example.org/", "ftp://example.org", "**"]) {
+    assert.throws(() => options.parse({ origins: [origin] }), /must be \* or origins/, origin);
+  }
+});
+
 Deno.test("permissions() names the one address the Worker binds, and nothing else", () => {
   const { net, ...others } = permissions(options.parse({ port: 4434 }));
   assert.deepEqual(net, ["127.0.0.1:4434"]);
   assert.ok(Object.values(others).every((permission) => permission === false));
   assert.deepEqual(permissions(options.parse({ hostname: "::1" })).net, ["[::1]:4433"]);
+  // The second port gets the number of the first: it cannot be named beforehand.
+  assert.deepEqual(permissions(options.parse({ port: 0 })).net, ["127.0.0.1"]);
 });

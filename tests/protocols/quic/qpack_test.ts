@@ -23,6 +23,11 @@ for (
   });
 }
 
+Deno.test("readFields() reads where a browser's page comes from", async () => {
+  const fields = readFields(await recorded("chromium-156"));
+  assert.equal(fields?.get("origin"), "http://localhost:42459");
+});
+
 // RFC 7541 appendix C.4 and C.6.
 for (
   const [hex, text] of [

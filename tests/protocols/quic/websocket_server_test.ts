@@ -2,7 +2,7 @@ import { type Options, options, permissions } from "../../../src/protocols/quic/
 import { QuicServer } from "../../../src/protocols/quic/server.ts";
 import { dial } from "../../../src/protocols/quic/websocket_client.ts";
 import { conformance } from "../conformance.ts";
-import { webSocketUrl } from "./websocket_stranger.ts";
+import { webSocketUrl } from "./websocket_url.ts";
 
 /** The QUIC server's other door: its own address, with the scheme and without the hash. */
 conformance<Options>({

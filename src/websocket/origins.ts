@@ -4,12 +4,22 @@
  */
 
 import { isIP } from "node:net";
+import * as z from "zod";
 
 /** What a browser says of the page that connects. Other programs send no origin. */
 export interface Provenance {
   readonly origin: string | undefined;
   /** The host, with or without its port, as the page wrote it: RFC 9110 §7.2. */
   readonly host: string | undefined;
+}
+
+/** The setting for pages that are welcome beside those that always are. */
+export function allowedOrigins() {
+  return z.array(
+    z.string().regex(/^(\*|https?:\/\/[^/?#\s]+)$/, {
+      error: "must be * or origins such as https://example.org",
+    }),
+  ).default([]).meta({ takes: "a list of origins such as https://example.org, or *" });
 }
 
 /**

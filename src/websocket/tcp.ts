@@ -16,7 +16,11 @@ export class Tcp {
 
   constructor(conn: Deno.TcpConn) {
     this.#conn = conn;
-    conn.setNoDelay(true);
+    try {
+      conn.setNoDelay(true);
+    } catch {
+      // The peer is gone already, as the first read will tell.
+    }
   }
 
   /** Resolves with the reason, for people, once the connection is over. */
@@ -48,8 +52,26 @@ export class Tcp {
     return true;
   }
 
-  /** Up to and with `end`; undefined when the connection, or `maxBytes`, end before it. */
-  async takeText(end: string, maxBytes: number): Promise<string | undefined> {
+  /** Some bytes, as many as have come; undefined when the connection has ended. */
+  async takeSome(into: Uint8Array<ArrayBuffer>): Promise<number | undefined> {
+    if (this.#ahead.length === 0) return await this.#read(into);
+    const ahead = this.#ahead.subarray(0, into.length);
+    into.set(ahead);
+    this.#ahead = this.#ahead.subarray(ahead.length);
+    return ahead.length;
+  }
+
+  /**
+   * The text from `begin` up to `end`, which is taken too. Undefined when the connection begins
+   * otherwise, or when it, or `maxBytes`, end before. Only as the first that is taken.
+   */
+  async takeText(
+    { begin, end, maxBytes }: {
+      readonly begin: string;
+      readonly end: string;
+      readonly maxBytes: number;
+    },
+  ): Promise<string | undefined> {
     const held = new Uint8Array(maxBytes);
     for (let length = 0; length < maxBytes;) {
       const room = held.subarray(length, length + CHUNK_BYTES);
@@ -57,6 +79,7 @@ export class Tcp {
       if (count === undefined) return undefined;
       length += count;
       const text = new TextDecoder("latin1").decode(held.subarray(0, length));
+      if (!text.startsWith(begin.slice(0, length))) return undefined;
       const at = text.indexOf(end);
       if (at < 0) continue;
       this.#ahead = held.slice(at + end.length, length);
@@ -79,6 +102,12 @@ export class Tcp {
     const written = this.#written.then(() => this.#writeAll(pieces));
     this.#written = written.then(() => {}, () => {});
     return await written;
+  }
+
+  /** Tells the peer that nothing more comes, once what was written has left. */
+  async closeWrite(): Promise<void> {
+    await this.#written;
+    await this.#conn.closeWrite();
   }
 
   /** What was not written by then is lost. */

@@ -67,6 +67,11 @@ function readLength(head: Uint8Array): number {
   return length === 127 ? Number(view.getBigUint64(2)) : length;
 }
 
+/** The mask as it goes on after so many bytes of its frame. */
+export function turned(mask: Uint8Array, byBytes: number): Uint8Array {
+  return mask.map((_, index) => mask[(index + byBytes) % MASK_BYTES] as number);
+}
+
 /** Takes the mask off (or puts it on), in place. The first byte is the first of its frame. */
 export function unmask(bytes: Uint8Array, mask: Uint8Array): void {
   const aligned = bytes.byteOffset % 4 === 0 ? bytes.length >> 2 : 0;

@@ -1,7 +1,6 @@
 /** The HTTP/1.1 request that opens a WebSocket, and its answers (RFC 6455 §4.2). Pure, no I/O. */
 
-import { Verdict } from "../../contract/federation_pb.ts";
-import type { Refusal } from "./carrier.ts";
+import { Verdict } from "../contract/federation_pb.ts";
 
 export interface UpgradeRequest {
   /** Of the request line, still percent-encoded. */
@@ -10,9 +9,18 @@ export interface UpgradeRequest {
   /** Where the page comes from that a browser shows. */
   readonly origin: string | undefined;
   readonly key: string;
+  /** What the client would speak inside, the best first (§1.9). */
+  readonly subprotocols: readonly string[];
 }
 
-/** What ends a request's head. */
+/** Why a request opens no WebSocket. */
+export interface Refusal {
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+/** What every request's head begins with, and what ends it. */
+export const HEAD_BEGIN = "GET ";
 export const HEAD_END = "\r\n\r\n";
 export const MAX_HEAD_BYTES = 8192;
 
@@ -38,21 +46,30 @@ export function readUpgrade(head: string): UpgradeRequest | string {
   }
   if (fields.get("sec-websocket-version") !== "13") return "WebSocket is spoken here in version 13";
   if (!KEY.test(key)) return "The request has no Sec-WebSocket-Key";
-  return { path, host: fields.get("host"), origin: fields.get("origin"), key };
+  const subprotocols = tokens(fields.get("sec-websocket-protocol"));
+  return { path, host: fields.get("host"), origin: fields.get("origin"), key, subprotocols };
 }
 
 function lists(field: string | undefined, token: string): boolean {
-  return field?.split(",").some((each) => each.trim().toLowerCase() === token) ?? false;
+  return tokens(field).some((each) => each.toLowerCase() === token);
 }
 
-/** `101 Switching Protocols`. */
-export async function upgradeAccepted(key: string): Promise<Uint8Array> {
+function tokens(field: string | undefined): string[] {
+  return field?.split(",").map((each) => each.trim()) ?? [];
+}
+
+/** `101 Switching Protocols`, to speak the subprotocol if one is named. */
+export async function upgradeAccepted(key: string, subprotocol?: string): Promise<Uint8Array> {
   const text = new TextEncoder();
   const digest = await crypto.subtle.digest("SHA-1", text.encode(key + ACCEPT_GUID));
-  return text.encode(
-    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
-      `Sec-WebSocket-Accept: ${new Uint8Array(digest).toBase64()}${HEAD_END}`,
-  );
+  const head = [
+    "HTTP/1.1 101 Switching Protocols",
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    ...(subprotocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${subprotocol}`]),
+    `Sec-WebSocket-Accept: ${new Uint8Array(digest).toBase64()}`,
+  ];
+  return text.encode(head.join("\r\n") + HEAD_END);
 }
 
 export function upgradeRefused({ verdict, reason }: Refusal): Uint8Array {

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { clientMessage } from "../../../src/contract/codec.ts";
+import { ConnectionLost } from "../../../src/contract/connection.ts";
+import { Verdict } from "../../../src/contract/federation_pb.ts";
+import { dial } from "../../../src/protocols/mqtt/client.ts";
+import { options } from "../../../src/protocols/mqtt/options.ts";
+import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
+import { transportOf } from "../../../src/protocols/mqtt/transport.ts";
+import { readAddress } from "../../../src/protocols/mod.ts";
+import { hello, Peer } from "../../support/peer.ts";
+import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
+import { serverOptions, urlOf } from "../subject.ts";
+
+/** What dialling failed with. */
+async function failure(url: string, signal = new AbortController().signal): Promise<Error> {
+  const will = clientMessage({ clientId: "a", body: { case: "leave", value: { reason: 4 } } });
+  return await dial(new URL(url), { clientId: "a", will, signal }).then(() => {
+    throw new Error("It was not refused");
+  }, (error) => error);
+}
+
+Deno.test("transportOf() knows the schemes of MQTT addresses, and no other", () => {
+  assert.equal(transportOf("mqtt:")?.defaultPort, 1883);
+  assert.equal(transportOf("mqtt+ws:")?.defaultPort, 80);
+  for (const scheme of ["ws:", "wss:", "mqtts:", "http:"]) {
+    assert.equal(transportOf(scheme), undefined);
+  }
+  assert.equal(readAddress("mqtt+ws://127.0.0.1:8083/default").pathname, "/default");
+});
+
+for (const version of ["4", "5"]) {
+  Deno.test(`dial() goes through a WebSocket, and counts what is on the wire, with v=${version}`, async () => {
+    await using server = new MqttServer(
+      serverOptions("mqtt"),
+      options.parse({ port: 0, websocketPort: 0 }),
+    );
+    const url = urlOf(await server.listen(new ScriptedCoordinator()), "mqtt+ws");
+    await using peer = await Peer.dial(dial, `${url}?v=${version}`, "client-1");
+    assert.equal((await peer.ask(hello())).verdict, Verdict.ACCEPTED);
+    const { up, down } = peer.connection.traffic();
+    const traffic = await server.traffic();
+    assert.ok(traffic.up > 0 && up >= traffic.up); // an acknowledgement may be on its way
+    assert.ok(traffic.down > 0 && down > traffic.down); // the answer to the request beside it
+  });
+}
+
+Deno.test("dial() through a WebSocket finds nobody listening", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  const error = await failure(`mqtt+ws://127.0.0.1:${listener.addr.port}/default`);
+  assert.ok(error instanceof ConnectionLost);
+  assert.match(error.message, /^Cannot connect to 127\.0\.0\.1:\d+: .+/);
+});
+
+Deno.test("dial() through a WebSocket is told where no WebSocket is", async () => {
+  await using server = new MqttServer(serverOptions("mqtt"), options.parse({ port: 0 }));
+  const url = urlOf(await server.listen(new ScriptedCoordinator()));
+  const error = await failure(url.replace("mqtt:", "mqtt+ws:"));
+  assert.ok(error instanceof ConnectionLost);
+});
+
+Deno.test("dial() through a WebSocket is called off by its signal", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept(); // and never answered
+  const abort = new AbortController();
+  const failed = failure(`mqtt+ws://127.0.0.1:${listener.addr.port}/default`, abort.signal);
+  const socket = await accepted;
+  abort.abort();
+  const error = await failed;
+  assert.ok(error instanceof ConnectionLost);
+  assert.match(error.message, /called off/);
+  socket.close();
+  listener.close();
+});
