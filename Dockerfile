@@ -17,8 +17,8 @@ RUN mkdir /data && chown deno:deno /data
 WORKDIR /data
 VOLUME /data
 USER deno
-# MQTT, AMQP, gRPC, QUIC, DDS (discovery and samples), status page
-EXPOSE 1883/tcp 5672/tcp 50051/tcp 4433/udp 7410/udp 7411/udp 8080/tcp
+# MQTT, AMQP, gRPC, QUIC and its WebSocket, DDS (discovery and samples), status page
+EXPOSE 1883/tcp 5672/tcp 50051/tcp 4433/udp 4433/tcp 7410/udp 7411/udp 8080/tcp
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s CMD \
     ["deno", "eval", "const { ok } = await fetch('http://127.0.0.1:8080/healthz'); Deno.exit(ok ? 0 : 1)"]
 ENTRYPOINT ["deno", "run", "--cached-only", "--no-prompt", "--allow-net", "--allow-read", "--allow-write", \

@@ -5,7 +5,6 @@ import { sameBytes } from "../contract/bytes.ts";
 import { ConnectionLost } from "../contract/connection.ts";
 import {
   type Closing,
-  ClosingReason,
   type Finish,
   type ModelPart,
   type Receipt,
@@ -18,6 +17,7 @@ import {
 } from "../contract/federation_pb.ts";
 import { type Backoff, DEFAULT_BACKOFF, pause, pauseMs, reach } from "./dialling.ts";
 import type { Download } from "./download.ts";
+import { endOf, SessionEnded } from "./ending.ts";
 import { Exchange, type Identity } from "./exchange.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { heartbeat, hello, leaveDone, leaveLost, leaveShuttingDown } from "./messages.ts";
@@ -27,6 +27,7 @@ import { Tasks } from "./tasks.ts";
 import type { Trainer } from "./trainer.ts";
 import { type Update, upload } from "./upload.ts";
 
+export { SessionEnded } from "./ending.ts";
 export type { SessionEvent } from "./session_event.ts";
 
 export interface SessionOptions {
@@ -47,11 +48,6 @@ export interface FinalModel {
   readonly round: number;
   readonly reason: string;
   readonly metrics: Readonly<Record<string, number>>;
-}
-
-/** The server does not want this client, or has gone; the message says what to do. */
-export class SessionEnded extends Error {
-  override readonly name = "SessionEnded";
 }
 
 const DIAL_TIMEOUT_MS = 15_000;
@@ -123,13 +119,14 @@ export class Session {
         this.#guard(this.#greet(exchange));
         const end = await turn.promise;
         if (end.kind === "finished") return end.final;
-        // Who takes the connection and gives no Welcome must not be called without a pause.
+        // Who takes the connection and gives no Welcome is called with longer and longer pauses; and
+        // nobody without any: a fleet must spread, a client of the same id have its turn.
         failures = this.#welcomedOn === exchange ? 0 : failures + 1;
-        const leastMs = failures === 0 ? 0 : pauseMs(failures - 1, backoff);
-        waitMs = Math.max(end.afterMs, leastMs);
+        waitMs = Math.max(end.afterMs, pauseMs(Math.max(failures - 1, 0), backoff));
       } catch (error) {
         this.#tasks.abort(error);
-        if (signal.aborted) await this.#goodbye(exchange);
+        // Who gives up by itself says so; else its round would wait for it.
+        if (!(error instanceof SessionEnded)) await this.#goodbye(exchange);
         throw error;
       } finally {
         signal.removeEventListener("abort", aborted);
@@ -375,19 +372,11 @@ export class Session {
     this.#turn.resolve({ kind: "finished", final });
   }
 
-  #closing({ reason, detail, retryAfterMs }: Closing): void {
-    const end = (sentence: string) => this.#turn.reject(new SessionEnded(sentence));
-    const { clientId } = this.#options;
-    switch (reason) {
-      case ClosingReason.REPLACED:
-        return end(`Another client joined as ${clientId}: give each client an --id of its own`);
-      case ClosingReason.REFUSED:
-        return end(`The server closed: ${detail}`);
-      case ClosingReason.SHUTDOWN:
-        return end(`The server shut down before the run ended: ${detail}`);
-      default:
-        return this.#redial(retryAfterMs);
-    }
+  #closing(closing: Closing): void {
+    if (this.#done) return; // the server goes as its run is over
+    const ended = endOf(closing, this.#options.clientId);
+    if (ended === undefined) this.#redial(closing.retryAfterMs);
+    else this.#turn.reject(ended);
   }
 
   #beat(): void {

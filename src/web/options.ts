@@ -12,7 +12,11 @@ export const options = z.strictObject({
 
 export type Options = z.output<typeof options>;
 
-/** What the listener's Worker may do: listen on its own port, and nothing else. */
-export function permissions(own: Options): Deno.PermissionOptionsObject {
-  return socketPermissions(own);
+/** What the listener's Worker may do: listen on its own port, read what it serves, and nothing else. */
+export function permissions(
+  own: Options,
+  served: readonly string[] = [],
+): Deno.PermissionOptionsObject {
+  const permissions = socketPermissions(own);
+  return served.length === 0 ? permissions : { ...permissions, read: [...served] };
 }

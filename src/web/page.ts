@@ -20,7 +20,7 @@ export async function statusPage(): Promise<Page> {
 <h2>Wires</h2><table id="wires"></table>
 <h2>Clients</h2><table id="clients"></table>
 <h2>Rounds</h2><table id="rounds"></table>
-<footer><a href="status">status as JSON</a> <a href="metrics">metrics</a></footer>
+<footer><a href="join/">join with this browser</a> <a href="status">status as JSON</a> <a href="metrics">metrics</a></footer>
 <script>${SCRIPT}</script>
 </html>
 `;

@@ -1,5 +1,6 @@
 /** What crosses between the main thread and the listener's Worker. */
 
+import type { ServedFiles } from "./files.ts";
 import type { Options } from "./options.ts";
 
 /** What the Worker does not know by itself. `readiness` is why clients cannot be served, or empty. */
@@ -7,7 +8,7 @@ export type Topic = "status" | "metrics" | "readiness";
 
 /** Main thread to Worker. */
 export type Downward =
-  | { readonly kind: "start"; readonly options: Options }
+  | { readonly kind: "start"; readonly options: Options; readonly files: ServedFiles }
   | { readonly kind: "reply"; readonly id: number; readonly text: string }
   | { readonly kind: "rejected"; readonly id: number; readonly reason: string }
   | { readonly kind: "close" };

@@ -1,10 +1,12 @@
 /** The HTTP listener. It owns its socket; what it does not know it asks. */
 
 import { ListenError } from "../contract/protocol_server.ts";
+import type { ServedFiles } from "./files.ts";
 import type { Options } from "./options.ts";
-import { type Page, statusPage } from "./page.ts";
+import { packageFiles } from "./packages.ts";
+import { statusPage } from "./page.ts";
 import { Questions } from "./questions.ts";
-import { type Ask, respond } from "./routes.ts";
+import { type Ask, respond, type Site } from "./routes.ts";
 
 /** Requests under way at once; more are told to come again. */
 const MOST_REQUESTS = 64;
@@ -13,6 +15,7 @@ const CLOSE_TIMEOUT_MS = 1000;
 
 export class WebServer implements AsyncDisposable {
   readonly #options: Options;
+  readonly #files: ServedFiles;
   readonly #questions: Questions;
   readonly #abort = new AbortController();
   readonly #closed = Promise.withResolvers<void>();
@@ -20,8 +23,9 @@ export class WebServer implements AsyncDisposable {
   #requests = 0;
   #closing = false;
 
-  constructor(options: Options, ask: Ask) {
+  constructor(options: Options, ask: Ask, files: ServedFiles = packageFiles()) {
     this.#options = options;
+    this.#files = files;
     this.#questions = new Questions(ask);
     this.#closed.promise.catch(() => {}); // whoever needs it awaits it
   }
@@ -36,13 +40,17 @@ export class WebServer implements AsyncDisposable {
    * @throws {ListenError} when the operator must change something.
    */
   async listen(): Promise<string> {
-    const page = await statusPage();
+    const site: Site = {
+      ask: (topic) => this.#questions.ask(topic),
+      page: await statusPage(),
+      files: this.#files,
+    };
     if (this.#closing) throw new Error("Cannot listen for HTTP: the listener is closed");
     const { hostname, port } = this.#options;
     try {
       this.#server = Deno.serve(
         { hostname, port, signal: this.#abort.signal, onListen: () => {} },
-        (request) => this.#respond(request, page),
+        (request) => this.#respond(request, site),
       );
     } catch (error) {
       throw listenError(error, hostname, port);
@@ -62,7 +70,7 @@ export class WebServer implements AsyncDisposable {
     else this.#closed.reject(error);
   }
 
-  async #respond(request: Request, page: Page): Promise<Response> {
+  async #respond(request: Request, site: Site): Promise<Response> {
     if (this.#requests >= MOST_REQUESTS) {
       return new Response("Too many requests at once; try again\n", {
         status: 503,
@@ -71,7 +79,7 @@ export class WebServer implements AsyncDisposable {
     }
     this.#requests++;
     try {
-      return await respond(request, (topic) => this.#questions.ask(topic), page);
+      return await respond(request, site);
     } finally {
       this.#requests--;
     }

@@ -1,7 +1,9 @@
 /** The status page, seen from the main thread: it starts the listener's Worker and answers its questions. */
 
 import { ListenError } from "../contract/protocol_server.ts";
+import type { ServedFiles } from "./files.ts";
 import { type Options, permissions } from "./options.ts";
+import { packageFiles } from "./packages.ts";
 import type { Downward, Port, Topic, Upward } from "./pipe.ts";
 import { type Status, unreadiness } from "./status.ts";
 
@@ -22,6 +24,7 @@ function spawnListener(permissions: Deno.PermissionOptionsObject): Worker {
 
 export class Web implements AsyncDisposable {
   readonly #options: Options;
+  readonly #files: ServedFiles = packageFiles();
   readonly #answers: Answers;
   readonly #worker: Worker;
   readonly #listening = Promise.withResolvers<string>();
@@ -35,7 +38,8 @@ export class Web implements AsyncDisposable {
     // Whoever needs these two awaits them; nobody may need them.
     this.#listening.promise.catch(() => {});
     this.#closed.promise.catch(() => {});
-    this.#worker = spawn(permissions(options));
+    const served = [...this.#files.values()].map(({ path }) => path);
+    this.#worker = spawn(permissions(options, served));
     this.#worker.onmessage = (event: MessageEvent<Upward>) => this.#receive(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault(); // else the error would end the whole process
@@ -53,7 +57,7 @@ export class Web implements AsyncDisposable {
    * @throws {ListenError} when the operator must change something.
    */
   listen(): Promise<string> {
-    this.#post({ kind: "start", options: this.#options });
+    this.#post({ kind: "start", options: this.#options, files: this.#files });
     return this.#listening.promise;
   }
 

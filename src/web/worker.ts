@@ -1,4 +1,4 @@
-/** The Worker that owns the HTTP listener: it may listen on its port, and nothing else. */
+/** The Worker that owns the HTTP listener: it may listen on its port and read what it serves, and nothing else. */
 
 import { ListenError } from "../contract/protocol_server.ts";
 import type { Downward, Port, Topic, Upward } from "./pipe.ts";
@@ -13,7 +13,7 @@ let nextId = 1;
 port.onmessage = ({ data: message }) => {
   switch (message.kind) {
     case "start":
-      server = new WebServer(message.options, ask);
+      server = new WebServer(message.options, ask, message.files);
       void start(server);
       return;
     case "reply":

@@ -3,7 +3,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { serverMessage } from "../../src/contract/codec.ts";
-import { type ClientMessage, TaskKind, Verdict } from "../../src/contract/federation_pb.ts";
+import {
+  type ClientMessage,
+  ClosingReason,
+  TaskKind,
+  Verdict,
+} from "../../src/contract/federation_pb.ts";
 import { PacedServer } from "../../src/contract/paced_server.ts";
 import type { Answer, Arrival, Route } from "../../src/contract/protocol_server.ts";
 import { Session, SessionEnded, type SessionEvent } from "../../src/client/session.ts";
@@ -232,6 +237,19 @@ Deno.test("Finish that is said twice is answered once", async () => {
   await using client = join(script);
   assert.equal((await client.run).reason, "done");
   assert.equal(script.heard("leave").length, 1);
+});
+
+Deno.test("a server that goes before it has judged the last Leave ends nothing but the connection", async () => {
+  await using script = await Script.open();
+  withModel(script, (route) => script.finish(route));
+  script.replies.leave = (_, route) => {
+    script.say(route, { case: "closing", value: { reason: ClosingReason.RESTART } });
+    script.drop(route);
+    return Promise.withResolvers<Answer>().promise;
+  };
+  await using client = join(script);
+  assert.deepEqual((await client.run).model, MODEL);
+  assert.equal(script.heard("hello").length, 1);
 });
 
 Deno.test("a server that has forgotten the session is said Hello to again, without it", async () => {

@@ -282,6 +282,15 @@ Deno.test("a session that is stopped tells the server, ends its training and rej
   assert.equal(a.count("lost"), 0);
 });
 
+Deno.test("a session whose trainer cannot train this model tells the server that it leaves", async () => {
+  await using federation = await open();
+  await using a = new Participant([federation.url()]);
+  const reason = new Error("The data has 1 feature a sample, the model takes 4");
+  a.trainer.prepare = () => Promise.reject(reason);
+  await assert.rejects(a.run, reason);
+  await federation.logged("client left", { client: "a", reason: "shutting_down" });
+});
+
 Deno.test("a session that is stopped while it looks for its server rejects with the reason", async () => {
   using unused = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = unused.addr;

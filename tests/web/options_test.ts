@@ -7,3 +7,9 @@ Deno.test("permissions let the Worker listen on its own port, and nothing else",
   assert.deepEqual(new Set(Object.values(others)), new Set([false]));
   assert.deepEqual(permissions(options.parse({ hostname: "::1" })).net, ["[::1]:8080"]);
 });
+
+Deno.test("permissions let the Worker read the files it serves, and no other", () => {
+  const { net, read, ...others } = permissions(options.parse({}), ["/packages/tf.js"]);
+  assert.deepEqual([net, read], [["127.0.0.1:8080"], ["/packages/tf.js"]]);
+  assert.deepEqual(new Set(Object.values(others)), new Set([false]));
+});

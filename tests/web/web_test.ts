@@ -64,6 +64,43 @@ for (const [name, make] of Object.entries(makes)) {
     assert.ok(html.length < 8 * 1024);
   });
 
+  Deno.test(`${name} serves the page at /join/ and all it is made of, under one policy`, async () => {
+    await using web = make(own);
+    const url = await web.listen();
+    const [page, html] = await get(new URL("join", url));
+    assert.deepEqual([page.status, page.url], [200, `${url}join/`]);
+    assert.match(html, /<script type="module" src="page\.js">/);
+    const policy = page.headers.get("content-security-policy") ?? "";
+    assert.match(policy, /default-src 'none'; .*connect-src 'self' blob:;/);
+    for (
+      const [path, type] of [
+        ["page.css", "text/css; charset=utf-8"],
+        ["page.js", "text/javascript; charset=utf-8"],
+        ["client.js", "text/javascript; charset=utf-8"],
+        ["trainer.js", "text/javascript; charset=utf-8"],
+        ["tf.js", "text/javascript; charset=utf-8"],
+        ["tfjs-backend-wasm-simd.wasm", "application/wasm"],
+        ["mnist/t10k-labels-idx1-ubyte", "application/octet-stream"],
+      ] as const
+    ) {
+      const [response, text] = await get(new URL(`join/${path}`, url));
+      assert.equal(response.status, 200, path);
+      assert.equal(response.headers.get("content-type"), type);
+      assert.equal(response.headers.get("content-security-policy"), policy);
+      assert.ok(text.length > 1000);
+      const etag = response.headers.get("etag") ?? "";
+      const [known] = await get(response.url, { headers: { "if-none-match": etag } });
+      assert.equal(known.status, 304);
+    }
+  });
+
+  Deno.test(`${name} says that no browser can join where QUIC is not served`, async () => {
+    await using web = make(own);
+    const [response, text] = await get(new URL("join/addresses", await web.listen()));
+    assert.equal(response.status, 503);
+    assert.equal(text, "Browsers join over QUIC or WebSocket, and neither is served now\n");
+  });
+
   Deno.test(`${name} refuses other paths and methods`, async () => {
     await using web = make(own);
     const url = await web.listen();
@@ -71,7 +108,7 @@ for (const [name, make] of Object.entries(makes)) {
     assert.equal(missing.status, 404);
     assert.equal(
       where,
-      "Nothing is at /constructor; there are /, /status, /metrics, /healthz and /readyz\n",
+      "Nothing is at /constructor; there are /, /join/, /status, /metrics, /healthz and /readyz\n",
     );
     const [posted, why] = await get(new URL("status", url), { method: "POST", body: "x" });
     assert.equal(posted.status, 405);
@@ -139,6 +176,24 @@ Deno.test("Web answers for a server that cannot: 503 with the reason, health unh
     assert.deepEqual([response.status, text], [503, "The coordinator is gone\n"]);
   }
   assert.equal((await get(new URL("healthz", url)))[0].status, 200);
+});
+
+Deno.test("Web tells the page at /join/ what to dial, and its browser to let it", async () => {
+  const [wire] = sampleStatus.wires;
+  assert.ok(wire);
+  const quic = { ...wire, wire: "quic", url: "quic://127.0.0.1:4433/default?hash=ab" };
+  await using web = new Web(own, {
+    ...answers,
+    status: () => ({ ...sampleStatus, wires: [quic] }),
+  });
+  const [response, text] = await get(new URL("join/addresses", await web.listen()));
+  assert.equal(response.headers.get("content-type"), "application/json");
+  assert.deepEqual(JSON.parse(text), [quic.url, "ws://127.0.0.1:4433/default"]);
+  const [page] = await get(new URL("./", response.url));
+  assert.match(
+    page.headers.get("content-security-policy") ?? "",
+    /connect-src 'self' blob: https:\/\/127\.0\.0\.1:4433 ws:\/\/127\.0\.0\.1:4433;/,
+  );
 });
 
 Deno.test("Web.closed rejects when the Worker dies, and the process lives on", async () => {
