@@ -13,7 +13,7 @@ import { resolve, type Resolved, whereSet } from "./config/resolve.ts";
 import { strategyMistakes } from "./config/strategy_options.ts";
 import { readToml, type TomlFile } from "./config/toml.ts";
 import { DEFAULT_PART_BYTES } from "./contract/codec.ts";
-import { PROTOCOLS, protocolSections } from "./protocols/mod.ts";
+import { brokerSections, PROTOCOLS, protocolSections } from "./protocols/mod.ts";
 import { STRATEGIES, type StrategyName } from "./strategies/mod.ts";
 import { options as web } from "./web/options.ts";
 
@@ -142,6 +142,7 @@ export const schema = z.strictObject({
   log: log.prefault({}),
   web: web.prefault({}),
   ...protocolSections,
+  ...brokerSections,
 });
 
 export type Config = z.output<typeof schema>;

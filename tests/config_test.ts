@@ -236,6 +236,20 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     "--grpc-port is 1883, which is also the port of mqtt; " +
     "set --grpc-port or --mqtt-port to another one",
   ]],
+  ["two listeners of MQTT on one port", { flags: { "mqtt-websocket-port": "1883" } }, [
+    "--mqtt-websocket-port is 1883, which is also the port of mqtt; " +
+    "set --mqtt-websocket-port or --mqtt-port to another one",
+  ]],
+  ["MQTT over WebSocket on the page's port", { flags: { "mqtt-websocket-port": "8080" } }, [
+    "--web-port is 8080, which is also the port of MQTT over WebSocket; " +
+    "set --web-port or --mqtt-websocket-port to another one",
+  ]],
+  ["MQTT and its WebSocket that other machines reach", {
+    flags: { "mqtt-websocket-port": "8083", "mqtt-hostname": "0.0.0.0" },
+  }, [
+    '--mqtt-hostname is "0.0.0.0", which other machines can reach, and wires have neither TLS ' +
+    "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+  ]],
   [
     "settings that contradict each other",
     { ...toml("[limits]\nwindow_bytes = 100_000\n"), flags: { "min-clients": "2000" } },

@@ -3,7 +3,7 @@
 import { type Command, Option } from "commander";
 import { type Config, fields, readConfig } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
-import type { Field } from "../config/fields.ts";
+import { type Field, snake } from "../config/fields.ts";
 import { printConfig } from "../config/print.ts";
 import type { Resolved } from "../config/resolve.ts";
 import type { TomlFile } from "../config/toml.ts";
@@ -36,7 +36,12 @@ function optionsOf(field: Field): Option[] {
 function groupOf({ path }: Field): string {
   const [section = ""] = path;
   if (path.length === 1) return "Settings:";
-  return `${section.length <= 4 ? section.toUpperCase() : capitalised(section)} settings:`;
+  return `${section.length <= 4 ? section.toUpperCase() : capitalised(words(section))} settings:`;
+}
+
+/** `mqttBroker` -> `mqtt broker`. */
+function words(name: string): string {
+  return snake(name).replaceAll("_", " ");
 }
 
 function capitalised(word: string): string {

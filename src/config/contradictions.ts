@@ -1,6 +1,8 @@
 /** What is wrong with settings that are each right by themselves. */
 
 import type { Config } from "../config.ts";
+import { BROKERS } from "../protocols/mod.ts";
+import { snake } from "./fields.ts";
 
 /** Names where a setting was given, or the flag that would set it. */
 export type WhereSet = (key: string) => string;
@@ -10,14 +12,19 @@ export function contradictions(config: Config, whereSet: WhereSet): string[] {
   return [
     ...orders(config, whereSet),
     ...beyondLoopback(config, whereSet),
+    ...brokersBeyondLoopback(config, whereSet),
     ...sharedPorts(config, whereSet),
   ];
 }
 
+/** Names of two settings, each before its value. */
+type Pair = readonly [low: string, value: number, high: string, bound: number];
+
 /** Pairs of which the first may not be above the second. */
-function orders({ training, limits }: Config, whereSet: WhereSet): string[] {
+function orders(config: Config, whereSet: WhereSet): string[] {
+  const { training, limits } = config;
   const { clientsPerRound, minClients } = training;
-  const pairs: [low: string, value: number, high: string, bound: number][] = [
+  const pairs: Pair[] = [
     ["training.min_clients", minClients, "limits.max_clients", limits.maxClients],
     ["training.clients_per_round", clientsPerRound, "limits.max_clients", limits.maxClients],
     ["limits.part_bytes", limits.partBytes, "limits.window_bytes", limits.windowBytes],
@@ -27,6 +34,13 @@ function orders({ training, limits }: Config, whereSet: WhereSet): string[] {
       "limits.max_bytes_in_flight",
       limits.maxBytesInFlight,
     ],
+    // A client acknowledges now and then within a window: a broker must have room for one.
+    ...namedBrokers(config).map((section): Pair => [
+      "limits.window_bytes",
+      limits.windowBytes,
+      `${snake(section)}.max_unread_bytes`,
+      config[section].maxUnreadBytes,
+    ]),
   ];
   return pairs.filter(([, value, , bound]) => value > bound).map(([low, value, high, bound]) =>
     `${whereSet(low)} is ${value}, above the ${bound} of ${whereSet(high)}; ` +
@@ -37,25 +51,54 @@ function orders({ training, limits }: Config, whereSet: WhereSet): string[] {
 /** What a section says of where it listens; a wire may choose its port by other settings. */
 interface Listener {
   readonly section: string;
+  /** For people. */
+  readonly name: string;
   readonly hostname: string;
+  /** The setting that chooses the port. */
+  readonly key: string;
   readonly port: number | undefined;
 }
 
 /** The listeners that this configuration starts. */
 function listeners(config: Config): Listener[] {
   const sections = [...config.protocols, ...(config.web.enabled ? ["web" as const] : [])];
-  return sections.map((section) => {
+  return sections.flatMap((section) => {
     const { hostname, port } = config[section];
-    return { section, hostname, port };
+    const listener = { section, name: section, hostname, key: `${section}.port`, port };
+    if (section !== "mqtt") return [listener];
+    const { websocketPort } = config.mqtt;
+    const name = "MQTT over WebSocket";
+    return [listener, { ...listener, name, key: "mqtt.websocket_port", port: websocketPort }];
   });
 }
 
 function beyondLoopback(config: Config, whereSet: WhereSet): string[] {
   if (config.insecure) return [];
   const open = listeners(config).filter(({ hostname }) => !isLoopback(hostname));
-  return open.map(({ section, hostname }) =>
+  const hostnames = new Map(open.map(({ section, hostname }) => [section, hostname]));
+  return [...hostnames].map(([section, hostname]) =>
     `${whereSet(`${section}.hostname`)} is ${JSON.stringify(hostname)}, which other machines ` +
     "can reach, and wires have neither TLS nor tokens yet; use 127.0.0.1, or allow it by --insecure"
+  );
+}
+
+/** The sections of the brokers that the operator has named. */
+function namedBrokers(config: Config) {
+  return Object.values(BROKERS).filter((section) => config[section].url !== undefined);
+}
+
+/** Whoever may read at a broker reads everything: what clients and server say is not sealed yet. */
+function brokersBeyondLoopback(config: Config, whereSet: WhereSet): string[] {
+  if (config.insecure) return [];
+  const far = namedBrokers(config).filter((section) => {
+    const hostname = URL.parse(config[section].url ?? "")?.hostname ?? "";
+    return !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
+  });
+  return far.map((section) =>
+    `${
+      whereSet(`${snake(section)}.url`)
+    } names a broker on another machine, and wires have neither ` +
+    "TLS nor tokens yet; use one on this machine, or allow it by --insecure"
   );
 }
 
@@ -66,18 +109,19 @@ export function isLoopback(hostname: string): boolean {
 
 /** One number names a wire's TCP and its UDP port alike, so no two listeners may share it. */
 function sharedPorts(config: Config, whereSet: WhereSet): string[] {
-  const taken = new Map<string, string>();
+  const taken = new Map<string, Listener>();
   const sentences: string[] = [];
-  for (const { section, hostname, port } of listeners(config)) {
+  for (const listener of listeners(config)) {
+    const { hostname, key, port } = listener;
     if (port === 0 || port === undefined) continue;
     const other = taken.get(`${hostname}:${port}`);
     if (other === undefined) {
-      taken.set(`${hostname}:${port}`, section);
+      taken.set(`${hostname}:${port}`, listener);
       continue;
     }
     sentences.push(
-      `${whereSet(`${section}.port`)} is ${port}, which is also the port of ${other}; ` +
-        `set ${whereSet(`${section}.port`)} or ${whereSet(`${other}.port`)} to another one`,
+      `${whereSet(key)} is ${port}, which is also the port of ${other.name}; ` +
+        `set ${whereSet(key)} or ${whereSet(other.key)} to another one`,
     );
   }
   return sentences;

@@ -167,6 +167,7 @@ export class PacedServer implements Link {
   }
 
   acknowledge(route: Route, held: ModelOffset): void {
+    this.#server.acknowledge?.(route, held);
     const download = this.#downloads.get(route.id);
     const model = this.#models.get(held.round);
     if (download === undefined || model === undefined || download.round !== held.round) return;

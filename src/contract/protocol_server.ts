@@ -87,6 +87,11 @@ export interface ProtocolServer extends AsyncDisposable {
   ): Promise<SendOutcome>;
   /** Ends a route after what was taken for it has left. Nothing arrives on it afterwards. */
   drop(route: Route, reason: string): void;
+  /**
+   * The client says how much of a model it holds. Only a wire with a broker in between needs it: the
+   * broker takes everything at once, and nothing else tells that the client reads.
+   */
+  acknowledge?(route: Route, held: ModelOffset): void;
   traffic(): Promise<Traffic>;
   /** Resolves on disposal; rejects when the server can no longer serve, e.g. its listener is lost. */
   readonly closed: Promise<void>;

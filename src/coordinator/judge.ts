@@ -79,6 +79,7 @@ export class Judge {
     }
     const client = this.#roster.get(clientId);
     if (client === undefined) {
+      if (will?.reason === LeaveReason.LOST) return ACCEPTED; // as it says, nobody is here
       return refuse(Verdict.NO_SESSION, "this client has no session; say Hello");
     }
     const proven = will === undefined
@@ -152,6 +153,10 @@ export class Judge {
     }
     if (greeting.kind === "noSession") {
       return refuse(Verdict.NO_SESSION, "the session is over; say Hello without it");
+    }
+    if (greeting.kind === "replaced") {
+      // It was on a route that could not be told. Let in again, the two would take turns for ever.
+      return refuse(Verdict.UNAUTHORISED, `another client joined as ${clientId} since`);
     }
     const { client, how, replaced } = greeting;
     for (const old of replaced) {

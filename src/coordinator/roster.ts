@@ -39,17 +39,23 @@ export type Greeting =
     readonly replaced: readonly Route[];
   }
   | { readonly kind: "full" }
-  | { readonly kind: "noSession" };
+  | { readonly kind: "noSession" }
+  /** The session of a client whose id another one took since. */
+  | { readonly kind: "replaced" };
 
 const SESSION_BYTES = 16;
 /** What comes from a route after its end was on its way already: only the newest matter. */
 const MAX_ENDED = 1024;
+/** Whoever was replaced and not told so comes back soon. */
+const MAX_REPLACED = 1024;
 
 export class Roster {
   readonly #clients = new Map<string, Client>();
   readonly #byRoute = new Map<string, Client>();
   /** Routes that were ended by this side, the newest. */
   readonly #ended = new Set<string>();
+  /** Sessions that gave way to another client's Hello, the newest. */
+  readonly #replaced = new Set<string>();
   readonly #maxClients: number;
   readonly #events: Events;
 
@@ -79,7 +85,7 @@ export class Roster {
     const known = this.#clients.get(id);
     if (hello.session.length > 0) {
       if (known === undefined || !sameBytes(known.session, hello.session)) {
-        return { kind: "noSession" };
+        return { kind: this.#replaced.has(hello.session.toHex()) ? "replaced" : "noSession" };
       }
       const how = hello.attach ? "attached" : "resumed";
       return this.#welcome(known, hello, { ...at, how });
@@ -88,6 +94,7 @@ export class Roster {
       return this.#welcome(known, hello, { ...at, how: "again" });
     }
     if (known === undefined && !this.#makeRoom()) return { kind: "full" };
+    if (known !== undefined) keep(this.#replaced, known.session.toHex(), MAX_REPLACED);
     const client: Client = {
       id,
       session: crypto.getRandomValues(new Uint8Array(SESSION_BYTES)),
@@ -146,9 +153,7 @@ export class Roster {
   /** Forgets a route that this side ends: what was on its way on it does not bring it back. */
   end(route: Route, reason: string): void {
     this.detach(route, reason);
-    const [oldest] = this.#ended;
-    if (oldest !== undefined && this.#ended.size >= MAX_ENDED) this.#ended.delete(oldest);
-    this.#ended.add(key(route));
+    keep(this.#ended, key(route), MAX_ENDED);
   }
 
   /** A wire's server is gone: the next one counts its routes anew. */
@@ -189,6 +194,13 @@ export class Roster {
 export function downlinkOf(client: Client): Route | undefined {
   const wanted = client.routes.filter((route) => route.wire === client.downlinkWire);
   return wanted.at(-1) ?? client.routes.at(-1);
+}
+
+/** Adds an entry, in the place of the oldest one if need be. */
+function keep(entries: Set<string>, entry: string, most: number): void {
+  const [oldest] = entries;
+  if (oldest !== undefined && entries.size >= most) entries.delete(oldest);
+  entries.add(entry);
 }
 
 function sameRoute(left: Route, right: Route): boolean {

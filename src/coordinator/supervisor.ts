@@ -1,6 +1,12 @@
 /** Keeps the wires up: starts each protocol server, and alone restarts one that died. */
 
-import type { Address, Link, Traffic, WireName } from "../contract/protocol_server.ts";
+import {
+  type Address,
+  type Link,
+  ListenError,
+  type Traffic,
+  type WireName,
+} from "../contract/protocol_server.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Events } from "../events.ts";
 
@@ -46,8 +52,9 @@ export class Supervisor implements AsyncDisposable {
   }
 
   /**
-   * Starts every wire. Resolves once clients can reach all of them.
-   * @throws {ListenError} when one of them cannot listen; the others are closed again.
+   * Starts every wire. Resolves once clients can reach all of them that can be reached now: one that
+   * fails by itself, as its broker is not up yet, is tried again like one that died.
+   * @throws {ListenError} when the operator must change something; the others are closed again.
    */
   async start(): Promise<readonly Address[]> {
     const starts = [...this.#watches.values()].map((watch) => watch.start());
@@ -111,6 +118,7 @@ class Watch {
     };
   }
 
+  /** Resolves with no address where the wire is not up yet. */
   async start(): Promise<readonly Address[]> {
     const link = this.#make();
     this.#link = link;
@@ -119,6 +127,10 @@ class Watch {
       this.#up(addresses, link);
       return addresses;
     } catch (error) {
+      if (!(error instanceof ListenError)) {
+        this.#down(link, error);
+        return [];
+      }
       this.#options.hub.detach(this.#wire, "did not start");
       await link[Symbol.asyncDispose]();
       throw error;

@@ -1,9 +1,11 @@
 /** The list of protocols: what starts each one's Worker, and who dials its URLs. */
 
 import type { Connection, Dial, DialOptions } from "../contract/connection.ts";
+import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
 import * as dds from "./dds/options.ts";
 import * as grpc from "./grpc/options.ts";
+import * as mqttBroker from "./mqtt/broker_options.ts";
 import * as mqtt from "./mqtt/options.ts";
 import * as quic from "./quic/options.ts";
 
@@ -25,6 +27,20 @@ export interface ProtocolOptions {
   readonly grpc: grpc.Options;
   readonly quic: quic.Options;
   readonly dds: dds.Options;
+}
+
+/** Instances beside the endpoints, each through a broker of the operator's, and their sections. */
+export const BROKERS = { "mqtt@broker": "mqttBroker", "amqp@broker": "amqpBroker" } as const;
+export type BrokerName = keyof typeof BROKERS;
+
+export const brokerSections = {
+  mqttBroker: mqttBroker.options.prefault({}),
+  amqpBroker: amqpBroker.options.prefault({}),
+};
+
+export interface BrokerOptions {
+  readonly mqttBroker: mqttBroker.Options;
+  readonly amqpBroker: amqpBroker.Options;
 }
 
 /**
@@ -50,12 +66,35 @@ export function spawn(name: ProtocolName, options: ProtocolOptions): Worker {
   }
 }
 
+/** Starts the Worker of the instance that reaches clients through a broker. */
+export function spawnBroker(name: BrokerName, options: BrokerOptions): Worker {
+  const worker = (url: URL, permissions: Deno.PermissionOptionsObject) =>
+    new Worker(url, { type: "module", name, deno: { permissions } });
+  switch (name) {
+    case "mqtt@broker":
+      return worker(
+        new URL("./mqtt/broker_worker.ts", import.meta.url),
+        mqttBroker.permissions(options.mqttBroker),
+      );
+    case "amqp@broker":
+      return worker(
+        new URL("./amqp/broker_worker.ts", import.meta.url),
+        amqpBroker.permissions(options.amqpBroker),
+      );
+    default:
+      return name satisfies never;
+  }
+}
+
 /** Only what is dialled is loaded. */
 const dialers: Record<string, () => Promise<{ readonly dial: Dial }>> = {
   "mqtt:": () => import("./mqtt/client.ts"),
+  "mqtt+ws:": () => import("./mqtt/client.ts"),
   "amqp:": () => import("./amqp/client.ts"),
   "grpc:": () => import("./grpc/client.ts"),
   "quic:": () => import("./quic/client.ts"),
+  "ws:": () => import("./quic/websocket_client.ts"),
+  "wss:": () => import("./quic/websocket_client.ts"),
   "dds:": () => import("./dds/client.ts"),
 };
 

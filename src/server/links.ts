@@ -3,13 +3,30 @@
 import type { Config } from "../config.ts";
 import { largestMessageBytes } from "../contract/codec.ts";
 import { WorkerLink } from "../contract/link.ts";
+import type { PacingOptions } from "../contract/paced_server.ts";
 import type { Link, WireName } from "../contract/protocol_server.ts";
 import type { ServerOptions } from "../contract/server_options.ts";
-import { type ProtocolName, spawn } from "../protocols/mod.ts";
+import {
+  type BrokerName,
+  BROKERS,
+  type ProtocolName,
+  spawn,
+  spawnBroker,
+} from "../protocols/mod.ts";
 
 /** By wire: what starts its server, now and after it died. */
 export function linksOf(config: Config, runId: string): ReadonlyMap<WireName, () => Link> {
-  return new Map(config.protocols.map((wire) => [wire, () => workerLink(wire, config, runId)]));
+  const links = new Map<WireName, () => Link>(
+    config.protocols.map((wire) => [wire, () => workerLink(wire, config, runId)]),
+  );
+  for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, runId));
+  return links;
+}
+
+/** The brokers that the operator has named. */
+function brokersOf(config: Config): BrokerName[] {
+  const names = Object.keys(BROKERS) as BrokerName[];
+  return names.filter((name) => config[BROKERS[name]].url !== undefined);
 }
 
 export function workerLink(
@@ -18,9 +35,17 @@ export function workerLink(
   runId: string,
   worker: Worker = spawn(wire, config),
 ): Link {
-  const { partBytes, windowBytes } = config.limits;
   const options = { server: serverOptions(wire, config), own: config[wire] };
-  return new WorkerLink(worker, options, { runId, partBytes, windowBytes });
+  return new WorkerLink(worker, options, pacing(config, runId));
+}
+
+function brokerLink(wire: BrokerName, config: Config, runId: string): Link {
+  const options = { server: serverOptions(wire, config), own: config[BROKERS[wire]] };
+  return new WorkerLink(spawnBroker(wire, config), options, pacing(config, runId));
+}
+
+function pacing({ limits: { partBytes, windowBytes } }: Config, runId: string): PacingOptions {
+  return { runId, partBytes, windowBytes };
 }
 
 export function serverOptions(wire: WireName, config: Config): ServerOptions {

@@ -201,6 +201,31 @@ async function leave(member: Member, value: object): Promise<Receipt> {
   return await member.ask(body({ case: "leave", value }));
 }
 
+Deno.test("a last will of a client that has left is nothing to be refused", async () => {
+  await using federation = await open({ plan: { minClients: 2 } });
+  await using member = await federation.dial("a");
+  const nonce = new Uint8Array(16).fill(7);
+  await member.hello({ nonce });
+  assertVerdict(await leave(member, { reason: LeaveReason.SHUTTING_DOWN }), Verdict.ACCEPTED);
+  assertVerdict(await leave(member, { reason: LeaveReason.LOST, nonce }), Verdict.ACCEPTED);
+  const again = await leave(member, { reason: LeaveReason.SHUTTING_DOWN });
+  assertVerdict(again, Verdict.NO_SESSION);
+});
+
+Deno.test("a session that another client's Hello replaced may not come back", async () => {
+  await using federation = await open({ plan: { minClients: 3 } });
+  await using first = await federation.join("a");
+  await using second = await federation.join("a");
+  await using third = await federation.dial("a");
+  const hello = { contractVersion: 1, samples: 1, nonce: new Uint8Array(16) };
+  const ask = (session: Uint8Array) =>
+    third.ask(body({ case: "hello", value: { ...hello, session } }));
+  const receipt = await ask(first.session);
+  assertVerdict(receipt, Verdict.UNAUTHORISED);
+  assert.match(receipt.detail, /another client joined as a/);
+  assertVerdict(await ask(second.session), Verdict.ACCEPTED);
+});
+
 Deno.test("a last will needs no session, but the nonce of its client", async () => {
   await using federation = await open({ plan: { minClients: 2 } });
   await using member = await federation.dial("a");

@@ -107,6 +107,16 @@ Deno.test("a session that is not the client's resumes nothing", () => {
   }
 });
 
+Deno.test("a session that another client's Hello replaced is not resumed, nor replaces it", () => {
+  const { roster } = open();
+  const { client: { session } } = greet(roster, "a", {});
+  const { client: newer } = greet(roster, "a", { nonce: nonce(2) });
+  const greeting = roster.greet("a", hello({ session }), { route: route(), nowMs: 0 });
+  assert.equal(greeting.kind, "replaced");
+  assert.equal(roster.get("a"), newer);
+  assert.equal(greet(roster, "a", { session: newer.session }).how, "resumed");
+});
+
 Deno.test("a resuming Hello says what model is held; one that says nothing holds nothing", () => {
   const { roster } = open();
   const { client } = greet(roster, "a", {});

@@ -123,6 +123,20 @@ Deno.test("a start that fails closes all, and throws why", async () => {
   assert.equal(bench.clock.timers, 0);
 });
 
+Deno.test("a wire that cannot be up yet holds up nobody, and is tried again", async () => {
+  await using bench = new Bench({ one: [BROKEN, BROKEN, {}], two: [{}] });
+  assert.equal((await bench.supervisor.start()).length, 1);
+  const [one, two] = bench.supervisor.states();
+  assert.deepEqual([one?.state, two?.state], ["restarting", "up"]);
+  assert.match(one?.reason ?? "", /small is broken/);
+  bench.clock.pass(188);
+  await bench.log.some(2, (line) => line.message === "wire restarting");
+  await bench.restart(375);
+  const [up] = bench.supervisor.states();
+  assert.deepEqual([up?.state, up?.reason], ["up", undefined]);
+  assert.equal(bench.log.all.at(-1)?.fields.url, "small://here/default");
+});
+
 Deno.test("a Worker that crashes is started again after a pause, and the others do not notice", async () => {
   await using bench = new Bench({ one: [{}], two: [{}] });
   await bench.supervisor.start();

@@ -7,7 +7,7 @@ import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.t
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage } from "../../contract/federation_pb.ts";
 import { Inbox } from "./inbox.ts";
-import { DOWN, routingKey, UP } from "./wire.ts";
+import { DOWN, PRODUCT, returnKey, routingKey, UP } from "./wire.ts";
 
 /** Messages the server may send ahead of what has been looked at. */
 const PREFETCH = 16;
@@ -16,8 +16,13 @@ const HIGH_WATER_FRAMES = 8;
 /** How long the server has to answer when the connection is closed. */
 const GRACE_MS = 1000;
 
-export const dial: Dial = async (url, { clientId, signal }) => {
-  const { hostname, port, federation } = readUrl(url);
+/**
+ * Connects by `amqp://host:port/federation`, to the server's own endpoint or to a broker; with
+ * `user:password@` as the user that a broker knows (at the endpoint the client id is the user), and
+ * with `?vhost=` where the federation is in another virtual host than `/`.
+ */
+export const dial: Dial = async (url, { clientId, will, signal }) => {
+  const { federation, ...destination } = readUrl(url);
   signal.throwIfAborted();
   const abort = new AbortController();
   const giveUp = () => abort.abort(signal.reason);
@@ -26,10 +31,10 @@ export const dial: Dial = async (url, { clientId, signal }) => {
     // The signal is the socket's, not the library's: it destroys the socket, now or later.
     const socketOptions = { noDelay: true, signal: abort.signal };
     const model = await connect(
-      { protocol: "amqp", hostname, port, vhost: "/", username: clientId, password: url.password },
+      { protocol: "amqp", ...destination, username: destination.username || clientId },
       socketOptions,
     );
-    const connection = new AmqpClient(model, abort);
+    const connection = new AmqpClient(model, { abort, will });
     try {
       await connection.open(routingKey(federation, clientId));
       signal.throwIfAborted();
@@ -40,7 +45,10 @@ export const dial: Dial = async (url, { clientId, signal }) => {
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ConnectionLost(`Cannot connect to ${url.host} over AMQP: ${reason}`, {
+    const advice = url.username === "" && /\b403\b/.test(reason)
+      ? `; a broker wants a user it knows, as in amqp://user:password@${url.host}${url.pathname}`
+      : "";
+    throw new ConnectionLost(`Cannot connect to ${url.host} over AMQP: ${reason}${advice}`, {
       cause: error,
     });
   } finally {
@@ -48,18 +56,43 @@ export const dial: Dial = async (url, { clientId, signal }) => {
   }
 };
 
-function readUrl(url: URL): { hostname: string; port: number; federation: string } {
+/** Where a URL leads, as the library takes it. */
+interface Destination {
+  readonly hostname: string;
+  readonly port: number;
+  readonly vhost: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+function readUrl(url: URL): Destination & { readonly federation: string } {
   if (url.protocol !== "amqp:") {
     throw new TypeError(`Cannot dial ${url.href}: an AMQP address begins with amqp://`);
   }
-  const federation = decodeURIComponent(url.pathname.slice(1));
+  const federation = decoded(url.pathname.slice(1));
   if (url.hostname === "" || federation === "") {
     throw new TypeError(
       `Cannot dial ${url.href}: give host and federation name, as in amqp://127.0.0.1:5672/default`,
     );
   }
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
-  return { hostname, port: url.port === "" ? 5672 : Number(url.port), federation };
+  return {
+    hostname,
+    port: url.port === "" ? 5672 : Number(url.port),
+    vhost: encodeURIComponent(url.searchParams.get("vhost") ?? "/"), // the library decodes it
+    username: decoded(url.username),
+    password: decoded(url.password),
+    federation,
+  };
+}
+
+/** As it stands where it is not percent-encoded text. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 class AmqpClient implements Connection {
@@ -69,15 +102,23 @@ class AmqpClient implements Connection {
   readonly #abort: AbortController;
   readonly #inbox = new Inbox();
   readonly #lost = Promise.withResolvers<string>();
+  /** A Leave that names Hello's nonce. */
+  readonly #will: ClientMessage;
   #key = "";
+  /** At a broker, which alone sees this connection: where answers come to it, and no other one. */
+  #replyTo: string | undefined;
   #up: ConfirmChannel | undefined;
   #drained: PromiseWithResolvers<void> | undefined;
   #reason: string | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(model: ChannelModel, abort: AbortController) {
+  constructor(
+    model: ChannelModel,
+    { abort, will }: { abort: AbortController; will: ClientMessage },
+  ) {
     this.#model = model;
     this.#abort = abort;
+    this.#will = will;
     model.on("error", (error) => this.#lose(error.message));
     model.on("close", (error) => this.#lose(error?.message ?? "the connection was closed"));
   }
@@ -93,21 +134,28 @@ class AmqpClient implements Connection {
   /** Two channels, so that acknowledgements do not queue behind uploads. */
   async open(key: string): Promise<void> {
     this.#key = key;
+    const { connection } = this.#model;
+    if (connection.serverProperties.product !== PRODUCT) {
+      this.#replyTo = returnKey(key, crypto.getRandomValues(new Uint8Array(8)).toHex());
+    }
     const up = await this.#model.createConfirmChannel({ highWaterMark: HIGH_WATER_FRAMES });
     this.#watch(up);
     up.on("drain", () => this.#drained?.resolve());
+    up.on("return", () => this.#lose("no server serves this federation through the broker"));
     this.#up = up;
     const down = await this.#model.createChannel();
     this.#watch(down);
     await down.prefetch(PREFETCH);
     const { queue } = await down.assertQueue("", { exclusive: true, durable: false });
-    await down.bindQueue(queue, DOWN, key);
+    await down.bindQueue(queue, DOWN, this.#replyTo ?? key);
     await down.consume(queue, (delivery) => {
       if (delivery === null) return this.#lose("the server deleted the client's queue");
       try {
         // Owned: the library's buffers are parts of larger ones.
         const message = decodeServerMessage(new Uint8Array(delivery.content));
         this.#inbox.push({ message, acknowledge: () => this.#acknowledge(down, delivery) });
+        // The server speaks no more on this route; behind a broker it cannot end the connection.
+        if (message.body.case === "closing") this.#lose(message.body.value.detail);
       } catch (error) {
         this.#lose(error instanceof Error ? error.message : String(error));
       }
@@ -135,18 +183,28 @@ class AmqpClient implements Connection {
   }
 
   async send(message: ClientMessage): Promise<void> {
-    const bytes = encodeClientMessage(message);
     while (this.#drained !== undefined) await this.#drained.promise;
     if (this.#reason !== undefined || this.#up === undefined) {
       throw new ConnectionLost(`Cannot send: ${this.#reason ?? "the connection is not open"}`);
     }
-    const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const options = { contentType: "application/x-protobuf", deliveryMode: 1 };
-    const isTaken = this.#up.publish(UP, this.#key, content, options);
+    const isTaken = this.#publish(this.#up, message);
     if (isTaken) return;
     this.#drained = Promise.withResolvers<void>();
     await this.#drained.promise;
     this.#drained = undefined;
+  }
+
+  #publish(up: ConfirmChannel, message: ClientMessage): boolean {
+    const bytes = encodeClientMessage(message);
+    const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const options = { contentType: "application/x-protobuf", deliveryMode: 1 };
+    if (this.#replyTo === undefined) return up.publish(UP, this.#key, content, options);
+    // Mandatory: a broker that has nobody to give it to gives it back.
+    return up.publish(UP, this.#key, content, {
+      ...options,
+      replyTo: this.#replyTo,
+      mandatory: true,
+    });
   }
 
   traffic(): { readonly up: number; readonly down: number } {
@@ -171,8 +229,19 @@ class AmqpClient implements Connection {
 
   /** In this order: the library writes connection.close past what its channels still hold. */
   async #sayGoodbye(): Promise<void> {
+    this.#leaveWill();
     await this.#up?.close().catch(() => {}); // closed before
     await this.#model.close().catch(() => {}); // closed before
+  }
+
+  /** AMQP has no last will, and a broker does not tell the server that a client has gone. */
+  #leaveWill(): void {
+    if (this.#replyTo === undefined || this.#up === undefined) return;
+    try {
+      this.#publish(this.#up, this.#will);
+    } catch {
+      // The connection is gone already: the client's queue with it, as the server will notice.
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,7 +5,7 @@ import type { FieldValue, Table } from "./fields.ts";
 import { text } from "./fields.ts";
 import { FRAME_MIN_BYTES } from "./frames.ts";
 import type { Method, MethodFields } from "./methods.ts";
-import { isClientId } from "./wire.ts";
+import { isClientId, PRODUCT } from "./wire.ts";
 
 /** What the server proposes. */
 export interface Offer {
@@ -53,7 +53,7 @@ export function startFields(): MethodFields<"connection.start"> {
     versionMajor: 0,
     versionMinor: 9,
     serverProperties: new Map<string, FieldValue>([
-      ["product", text("Tributary")],
+      ["product", text(PRODUCT)],
       ["platform", text("Deno")],
       ["information", text("Federated learning; exchanges fl.up and fl.down")],
       ["capabilities", { type: "F", value: new Map(CAPABILITIES.map((name) => [name, yes])) }],

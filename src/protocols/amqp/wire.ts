@@ -20,6 +20,39 @@ export function isClientId(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
 
+/** What connection.start says that the endpoint is; a broker is something else. */
+export const PRODUCT = "Tributary";
+
+/** The exclusive queue of the one server that a federation has at a broker. */
+export function serverQueue(federation: string): string {
+  return `${UP}.${federation}`;
+}
+
+/** Binds a queue to everything on fl.up that is for a federation: `#` is any number of words. */
+export function everyKey(federation: string): string {
+  return `${federation}.#`;
+}
+
+/** Whose message it is that was published with this key; undefined where it names no client. */
+export function clientOf(federation: string, key: string): string | undefined {
+  if (!key.startsWith(`${federation}.`)) return undefined;
+  const clientId = key.slice(federation.length + 1);
+  return isClientId(clientId) ? clientId : undefined;
+}
+
+/**
+ * The key on fl.down that leads to one connection of a client, which binds its queue with it and
+ * names it as reply-to: at a broker two connections of one client have nothing else apart.
+ */
+export function returnKey(key: string, connection: string): string {
+  return `${key}/${connection}`;
+}
+
+/** Where answers go: to reply-to if it is the client's own, else to all connections of it. */
+export function addressOf(key: string, replyTo: unknown): string {
+  return typeof replyTo === "string" && replyTo.startsWith(returnKey(key, "")) ? replyTo : key;
+}
+
 /** A routing key is a shortstr of 255 octets, and the client id takes 65 of them with its dot. */
 export const LONGEST_FEDERATION_BYTES = 190;
 

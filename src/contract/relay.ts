@@ -1,0 +1,220 @@
+/**
+ * The clients of a server that stands behind a broker of the operator's. The broker has their
+ * connections: a client here is an address that was heard, until it says goodbye, is silent for too
+ * long, or is not there any more for what is sent to it.
+ */
+
+import { arrivalOf, encodeServerMessage, serverMessage } from "./codec.ts";
+import {
+  type ClientMessage,
+  ClosingReason,
+  LeaveReason,
+  type ServerMessage,
+  Verdict,
+} from "./federation_pb.ts";
+import { Outflow, type Publish } from "./outflow.ts";
+import type { Answer, ModelOffset, Route, SendOutcome, Upcalls } from "./protocol_server.ts";
+import { RelayedClient, type Sender } from "./relayed_client.ts";
+import type { ServerOptions } from "./server_options.ts";
+
+export type { Sender } from "./relayed_client.ts";
+
+/** A client is lost after as many of its heartbeat intervals without a word. */
+const SILENT_INTERVALS = 3;
+/** Unconfirmed bytes beyond which only answers are written. */
+const WINDOW_BYTES = 8 * 1024 * 1024;
+/** How long a client that is told to come back should wait: the server starts again. */
+const RETRY_AFTER_MS = 1000;
+
+export interface RelayOptions {
+  readonly server: ServerOptions;
+  readonly upcalls: Upcalls;
+  readonly publish: Publish;
+  /** Messages that the broker lets be unconfirmed at once. */
+  readonly windowMessages: number;
+  /** Bytes of models that the broker may keep for a client that does not acknowledge them. */
+  readonly maxUnreadBytes: number;
+}
+
+/** What became of a message: judged, or no message at all, or not even delivered. */
+export type Hearing = "judged" | "unreadable" | "refused";
+
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #outflow: Outflow;
+  readonly #byAddress = new Map<string, RelayedClient>();
+  readonly #byId = new Map<number, RelayedClient>();
+  readonly #sweeping: ReturnType<typeof setInterval>;
+  #nextId = 1;
+  #over = false;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    const { publish, windowMessages } = options;
+    this.#outflow = new Outflow({ publish, windowMessages, windowBytes: WINDOW_BYTES });
+    this.#sweeping = setInterval(() => this.#sweep(), options.server.heartbeatIntervalMs);
+  }
+
+  get connections(): number {
+    return this.#byId.size;
+  }
+
+  /** Takes what a client published. Resolves once the answer to it was written, where one is due. */
+  async hear(sender: Sender, bytes: Uint8Array): Promise<Hearing> {
+    if (this.#over) return "refused";
+    const { maxMessageBytes, wire } = this.#options.server;
+    if (bytes.length > maxMessageBytes) {
+      const reason = `the message has ${bytes.length} bytes, the limit is ${maxMessageBytes}`;
+      return this.#refuse(sender, { reason, runId: this.#byAddress.get(sender.address)?.runId });
+    }
+    const known = this.#byAddress.get(sender.address);
+    const arrival = arrivalOf(known?.route ?? { wire, id: this.#nextId++ }, bytes);
+    const message = arrival.kind === "message" ? arrival.message : undefined;
+    if (message !== undefined && message.clientId !== sender.clientId) {
+      this.#observeRefusal(sender, `the message is of client ${JSON.stringify(message.clientId)}`);
+      return "refused";
+    }
+    const isWill = isLastWill(message);
+    if (known === undefined && isWill) return "judged"; // nobody was here
+    const client = known ?? this.#admit(sender, arrival.route);
+    if (client === undefined) {
+      const reason = `all ${this.#options.server.maxConnections} places are taken`;
+      return this.#refuse(sender, { reason, runId: message?.runId });
+    }
+    client.lastHeardMs = performance.now();
+    if (message !== undefined && message.runId !== "") client.runId = message.runId;
+    const answered = client.answer(this.#options.upcalls.deliver(arrival));
+    if (isWill) this.#detach(client, "the broker published its last will");
+    const answer = await answered;
+    if (leaves(message, answer)) this.#detach(client, "it left");
+    return message === undefined ? "unreadable" : "judged";
+  }
+
+  #admit(sender: Sender, route: Route): RelayedClient | undefined {
+    const { server: { maxConnections }, maxUnreadBytes, upcalls } = this.#options;
+    if (this.#byId.size >= maxConnections) return undefined;
+    const client: RelayedClient = new RelayedClient({
+      route,
+      sender,
+      outflow: this.#outflow,
+      maxUnreadBytes,
+      lost: (reason) => {
+        if (reason !== undefined && !this.#over) this.#observeRefusal(sender, reason);
+        this.#detach(client, reason ?? "nobody is there to get what is sent to it");
+      },
+    });
+    this.#byAddress.set(sender.address, client);
+    this.#byId.set(route.id, client);
+    upcalls.observe({ kind: "connected", remote: sender.clientId });
+    return client;
+  }
+
+  /** Turns a sender away, who is told so, and may come again. */
+  #refuse(sender: Sender, { reason, runId }: { reason: string; runId: string | undefined }) {
+    this.#observeRefusal(sender, reason);
+    const message = closing(runId ?? "", ClosingReason.REFUSED, reason);
+    const client = this.#byAddress.get(sender.address);
+    if (client === undefined) this.#tell(sender, message);
+    else this.#detach(client, reason, message);
+    return "refused" as const;
+  }
+
+  #observeRefusal({ clientId }: Sender, reason: string): void {
+    this.#options.upcalls.observe({ kind: "refused", remote: clientId, reason });
+  }
+
+  #tell({ address }: Sender, message: ServerMessage): void {
+    this.#outflow.answer({ address, bytes: encodeServerMessage(message), lost: () => {} });
+  }
+
+  async send(
+    route: Route,
+    message: ServerMessage,
+    { signal }: { signal: AbortSignal },
+  ): Promise<SendOutcome> {
+    return await this.#byId.get(route.id)?.send(message, signal) ?? "gone";
+  }
+
+  acknowledge(route: Route, held: ModelOffset): void {
+    this.#byId.get(route.id)?.acknowledge(held);
+  }
+
+  /** The coordinator wants no more of this route. */
+  drop(route: Route, reason: string): void {
+    const client = this.#byId.get(route.id);
+    if (client === undefined) return;
+    this.#forget(client, reason);
+    client.end(closing(client.runId, ClosingReason.REFUSED, reason));
+  }
+
+  /** The client is not there any more. */
+  #detach(client: RelayedClient, reason: string, farewell?: ServerMessage): void {
+    if (this.#over || this.#byId.get(client.route.id) !== client) return;
+    this.#forget(client, reason);
+    client.end(farewell);
+    void this.#options.upcalls.deliver({ kind: "detached", route: client.route, reason });
+  }
+
+  #forget(client: RelayedClient, reason: string): void {
+    const { route, sender: { address, clientId } } = client;
+    this.#byId.delete(route.id);
+    this.#byAddress.delete(address);
+    this.#options.upcalls.observe({ kind: "disconnected", remote: clientId, reason });
+  }
+
+  #sweep(): void {
+    const { heartbeatIntervalMs } = this.#options.server;
+    const oldestMs = performance.now() - SILENT_INTERVALS * heartbeatIntervalMs;
+    for (const client of this.#byId.values()) {
+      if (client.lastHeardMs < oldestMs) {
+        this.#detach(client, `silent for ${SILENT_INTERVALS} heartbeat intervals`);
+      }
+    }
+  }
+
+  /** The broker takes no messages for now. */
+  pause(): void {
+    this.#outflow.pause();
+  }
+
+  resume(): void {
+    this.#outflow.resume();
+  }
+
+  /** Tells everybody that the server goes. Resolves once the broker has all that was written. */
+  async close(): Promise<void> {
+    this.abandon((runId) => closing(runId, ClosingReason.RESTART, "the server leaves this broker"));
+    await this.#outflow.settled();
+  }
+
+  /** The broker is gone, and everybody with it. */
+  abandon(farewell?: (runId: string) => ServerMessage): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearInterval(this.#sweeping);
+    for (const client of this.#byId.values()) client.end(farewell?.(client.runId));
+    this.#byId.clear();
+    this.#byAddress.clear();
+  }
+}
+
+/** A Leave LOST is said for a client that is not there any more. */
+function isLastWill(message: ClientMessage | undefined): boolean {
+  return message?.body.case === "leave" && message.body.value.reason === LeaveReason.LOST;
+}
+
+/** Who converged stays, to hear Finish. */
+function leaves(message: ClientMessage | undefined, answer: Answer | undefined): boolean {
+  if (message?.body.case !== "leave") return false;
+  const { reason } = message.body.value;
+  const isEnd = reason === LeaveReason.DONE || reason === LeaveReason.SHUTTING_DOWN;
+  return isEnd && (answer === undefined || answer.body.value.verdict === Verdict.ACCEPTED);
+}
+
+function closing(runId: string, reason: ClosingReason, detail: string): ServerMessage {
+  const retryAfterMs = reason === ClosingReason.RESTART ? RETRY_AFTER_MS : 0;
+  return serverMessage({
+    runId,
+    body: { case: "closing", value: { reason, detail, retryAfterMs } },
+  });
+}

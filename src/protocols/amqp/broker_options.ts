@@ -1,0 +1,106 @@
+/** The AMQP broker's part of the configuration: how a server reaches a broker of the operator's. */
+
+import * as z from "zod";
+import { hostOf, NOTHING } from "../../contract/least.ts";
+
+const MIB = 1024 * 1024;
+const DEFAULT_PORT = 5672;
+const DEFAULT_VHOST = "/";
+/** The account that RabbitMQ makes by itself, and lets in from its own machine only. */
+const GUEST = "guest";
+
+/** Where a broker is, and as whom to enter. */
+export interface Broker {
+  /** A name, or an IP address without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly vhost: string;
+  readonly username: string;
+  readonly password: string;
+}
+
+/**
+ * Reads `amqp://user:password@host:port/vhost`, as RabbitMQ's URI specification has it.
+ * @throws {TypeError} for anything else; its message says what to change, and holds no password.
+ */
+export function readBroker(text: string): Broker {
+  const cannot = "Cannot read the URL of the AMQP broker";
+  const url = URL.parse(text);
+  if (url === null || url.protocol !== "amqp:" || url.hostname === "") {
+    throw new TypeError(`${cannot}: it must be like amqp://host:${DEFAULT_PORT}`);
+  }
+  const [, vhost = "", ...rest] = url.pathname.split("/");
+  if (rest.length > 0 || url.search !== "" || url.hash !== "") {
+    throw new TypeError(
+      `${cannot}: only a virtual host may come after the port, with %2F for a slash; the ` +
+        "federation's name is --name",
+    );
+  }
+  const isAnonymous = url.username === "" && url.password === "";
+  return {
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+    vhost: vhost === "" ? DEFAULT_VHOST : decoded(vhost),
+    username: isAnonymous ? GUEST : decoded(url.username),
+    password: isAnonymous ? GUEST : decoded(url.password),
+  };
+}
+
+/** As it stands where it is not percent-encoded text. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** `host:port`, as it stands in a URL. */
+export function placeOf({ hostname, port }: Broker): string {
+  return `${hostOf(hostname)}:${port}`;
+}
+
+/**
+ * The URL by which clients reach a federation through a broker. It holds nobody's password but that
+ * of the account which every RabbitMQ has: clients put their own user into it.
+ */
+export function addressAt(broker: Broker, federation: string): string {
+  const isGuest = broker.username === GUEST && broker.password === GUEST;
+  const user = isGuest ? `${GUEST}:${GUEST}@` : "";
+  const query = broker.vhost === DEFAULT_VHOST ? "" : `?vhost=${encodeURIComponent(broker.vhost)}`;
+  return `amqp://${user}${placeOf(broker)}/${encodeURIComponent(federation)}${query}`;
+}
+
+export const options = z.strictObject({
+  url: z.string().refine(isBroker).optional()
+    .meta({
+      flag: "amqp-broker",
+      takes: "a URL like amqp://user:password@host:5672/vhost, without a user guest:guest",
+      secret: true,
+    })
+    .describe("A broker of one's own, such as RabbitMQ, through which clients may join too"),
+  connectTimeoutMs: z.int().min(100).max(600_000).default(10_000)
+    .describe("Milliseconds in which the AMQP broker has to answer"),
+  heartbeatS: z.int().min(1).max(3600).default(10)
+    .describe("Seconds between heartbeats with the AMQP broker; silent for two, it is lost"),
+  maxUnreadBytes: z.int().min(MIB).default(16 * MIB)
+    .describe(
+      "Bytes of models the AMQP broker is given for a client that does not acknowledge them",
+    ),
+});
+
+export type Options = z.infer<typeof options>;
+
+function isBroker(text: string): boolean {
+  try {
+    readBroker(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The least the Worker needs: to dial the broker, by the name the operator gave it. */
+export function permissions({ url }: Options): Deno.PermissionOptionsObject {
+  return url === undefined ? NOTHING : { ...NOTHING, net: [placeOf(readBroker(url))] };
+}

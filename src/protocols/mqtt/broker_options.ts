@@ -1,0 +1,91 @@
+/** The MQTT broker's part of the configuration: how a server reaches a broker of the operator's. */
+
+import * as z from "zod";
+import { hostOf, NOTHING } from "../../contract/least.ts";
+
+const MIB = 1024 * 1024;
+const DEFAULT_PORT = 1883;
+
+/** Where a broker is, and as whom to enter. */
+export interface Broker {
+  /** A name, or an IP address without brackets. */
+  readonly hostname: string;
+  readonly port: number;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+}
+
+/**
+ * Reads `mqtt://user:password@host:port`.
+ * @throws {TypeError} for anything else; its message says what to change, and holds no password.
+ */
+export function readBroker(text: string): Broker {
+  const cannot = "Cannot read the URL of the MQTT broker";
+  const url = URL.parse(text);
+  if (url === null || url.protocol !== "mqtt:" || url.hostname === "") {
+    throw new TypeError(`${cannot}: it must be like mqtt://host:${DEFAULT_PORT}`);
+  }
+  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
+    throw new TypeError(
+      `${cannot}: nothing may come after the port; the federation's name is --name`,
+    );
+  }
+  return {
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+    username: decoded(url.username),
+    password: decoded(url.password),
+  };
+}
+
+/** Undefined where nothing was given; as it stands where it is not percent-encoded text. */
+function decoded(text: string): string | undefined {
+  if (text === "") return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** `host:port`, as it stands in a URL. */
+export function placeOf({ hostname, port }: Broker): string {
+  return `${hostOf(hostname)}:${port}`;
+}
+
+export const options = z.strictObject({
+  url: z.string().refine(isBroker).optional()
+    .meta({
+      flag: "mqtt-broker",
+      takes:
+        "a URL like mqtt://user:password@host:1883, user and password if the broker wants them",
+      secret: true,
+    })
+    .describe(
+      "A broker of one's own, such as Mosquitto or EMQX, through which clients may join too",
+    ),
+  connectTimeoutMs: z.int().min(100).max(600_000).default(10_000)
+    .describe("Milliseconds in which the MQTT broker has to answer"),
+  keepAliveS: z.int().min(1).max(3600).default(15)
+    .describe("Seconds without a packet after which the MQTT broker is asked for a sign of life"),
+  maxUnreadBytes: z.int().min(MIB).default(16 * MIB)
+    .describe(
+      "Bytes of models the MQTT broker is given for a client that does not acknowledge them",
+    ),
+});
+
+export type Options = z.infer<typeof options>;
+
+function isBroker(text: string): boolean {
+  try {
+    readBroker(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The least the Worker needs: to dial the broker, by the name the operator gave it. */
+export function permissions({ url }: Options): Deno.PermissionOptionsObject {
+  return url === undefined ? NOTHING : { ...NOTHING, net: [placeOf(readBroker(url))] };
+}

@@ -1,0 +1,93 @@
+/** A RabbitMQ of the tests' own: node, ports, data and Erlang's port mapper are its own as well. */
+
+import { join } from "node:path";
+import { Daemon, freePort } from "./daemon.ts";
+import { installed } from "./installed.ts";
+
+export interface RabbitmqOptions {
+  /** Lines of rabbitmq.conf beside the listener. */
+  readonly settings?: readonly string[];
+  readonly plugins?: readonly string[];
+}
+
+export class Rabbitmq implements AsyncDisposable {
+  readonly port = freePort();
+  readonly #directory: string;
+  readonly #env: Readonly<Record<string, string>>;
+  #mapper: Daemon | undefined;
+  #daemon: Daemon | undefined;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#env = {
+      HOME: directory, // Erlang's cookie
+      ERL_EPMD_PORT: String(freePort()),
+      RABBITMQ_NODENAME: `tests-${this.port}@localhost`,
+      RABBITMQ_DIST_PORT: String(freePort()),
+      RABBITMQ_MNESIA_BASE: join(directory, "data"),
+      RABBITMQ_LOG_BASE: join(directory, "logs"),
+      RABBITMQ_PID_FILE: join(directory, "pid"),
+      RABBITMQ_CONFIG_FILE: join(directory, "rabbitmq.conf"),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(directory, "plugins"),
+      detached: "true", // the script becomes the broker, and is no parent that a kill would miss
+    };
+  }
+
+  static async start({ settings = [], plugins = [] }: RabbitmqOptions = {}): Promise<Rabbitmq> {
+    const directory = await Deno.makeTempDir({ prefix: "rabbitmq-" });
+    const broker = new Rabbitmq(directory);
+    const lines = [`listeners.tcp.1 = 127.0.0.1:${broker.port}`, ...settings, ""];
+    await Deno.writeTextFile(join(directory, "rabbitmq.conf"), lines.join("\n"));
+    await Deno.writeTextFile(join(directory, "plugins"), `[${plugins.join(",")}].\n`);
+    broker.#mapper = await Daemon.start({
+      program: installed("epmd") ?? "epmd",
+      args: ["-d", "-address", "127.0.0.1"],
+      env: broker.#env,
+      log: join(directory, "epmd.log"),
+      ready: /epmd running/,
+    });
+    await broker.startAgain();
+    return broker;
+  }
+
+  get url(): string {
+    return `amqp://127.0.0.1:${this.port}`;
+  }
+
+  /** After `kill`, on the same port, with what was durable. */
+  async startAgain(): Promise<void> {
+    this.#daemon = await Daemon.start({
+      program: installed("rabbitmq-server") ?? "rabbitmq-server",
+      args: [],
+      env: this.#env,
+      log: join(this.#directory, "log"),
+      ready: /completed with \d+ plugins/,
+    });
+  }
+
+  async kill(): Promise<void> {
+    await this.#daemon?.kill();
+  }
+
+  /** `rabbitmqctl`. */
+  async control(...args: readonly string[]): Promise<string> {
+    const program = installed("rabbitmqctl") ?? "rabbitmqctl";
+    const output = await new Deno.Command(program, { args: [...args], env: this.#env }).output();
+    const said = new TextDecoder().decode(output.success ? output.stdout : output.stderr);
+    if (!output.success) throw new Error(`rabbitmqctl ${args.join(" ")} failed: ${said}`);
+    return said;
+  }
+
+  /** For a broker that outlives its tests, when the process ends. */
+  disposeNow(): void {
+    this.#daemon?.killNow();
+    this.#mapper?.killNow();
+    Deno.removeSync(this.#directory, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
+    await this.#mapper?.kill();
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+}
