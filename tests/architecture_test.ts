@@ -13,16 +13,17 @@ const root = fileURLToPath(new URL("../", import.meta.url));
  */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   contract: [],
+  websocket: ["contract"],
   weights: [],
   log: [],
   strategies: ["weights"],
   vault: ["contract", "strategies", "weights"],
   metrics: ["contract"],
   web: ["contract"],
-  "protocols/mqtt": ["contract"],
+  "protocols/mqtt": ["contract", "websocket"],
   "protocols/amqp": ["contract"],
   "protocols/grpc": ["contract"],
-  "protocols/quic": ["contract"],
+  "protocols/quic": ["contract", "websocket"],
   "protocols/dds": ["contract"],
   protocols: [
     "contract",
@@ -83,7 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Doors into a protocol's house from outside, and who may use them. */
 const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
-  "src/protocols/mod.ts": [/^((broker_)?options|client)\.ts$/, /worker\.ts$/], // the list of protocols
+  "src/protocols/mod.ts": [/^((broker_)?options|(websocket_)?client)\.ts$/, /worker\.ts$/], // the list of protocols
   "src/server/available.ts": [/^library\.ts$/], // whether DDS can run on this machine
   "src/server/certificate.ts": [/^certificate\.ts$/], // QUIC's, made once and kept with the run
   "src/cli/set_up.ts": [/^(fetch_)?library\.ts$/], // brings libddsc

@@ -32,7 +32,7 @@ Deno.test("compile.include has the file of every Worker: none is found by its UR
 });
 
 Deno.test("imports are pinned to one version each, and every one is used", () => {
-  const code = [...sources("src"), ...sources("tests")].map(read).join("\n");
+  const code = ["src", "tests", "examples"].flatMap(sources).map(read).join("\n");
   const specifiers = [...code.matchAll(/(?:from|import|import\(|resolve\()\s*["'`]([^"'`]+)["'`]/g)]
     .map(([, specifier = ""]) => specifier);
   for (const [name, target] of Object.entries(denoJson.imports)) {
@@ -42,7 +42,7 @@ Deno.test("imports are pinned to one version each, and every one is used", () =>
 });
 
 Deno.test("no source names a package's version or a URL to import from", () => {
-  for (const path of ["main.ts", ...sources("src"), ...sources("tests")]) {
+  for (const path of ["main.ts", ...["src", "tests", "examples"].flatMap(sources)]) {
     assert.doesNotMatch(read(path), /(from|import\()\s*"(npm|jsr|https?):/, path);
   }
 });

@@ -1,4 +1,4 @@
-/** A Python of the tests' own, with the pinned packages of examples/python, kept under .cache. */
+/** Pythons of the tests' own, each with pinned packages, kept under .cache. */
 
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
@@ -8,12 +8,12 @@ const CACHE = new URL("../../.cache/interop/", import.meta.url);
 const REQUIREMENTS = new URL("../../examples/python/requirements.txt", import.meta.url);
 
 /**
- * The path of its interpreter; made at first use, which takes some minutes, and when the
- * requirements change.
+ * The path of the interpreter that has the packages of a requirements file; made at first use,
+ * which takes some minutes, and when the file changes.
  * @throws {Error} with one sentence that says what is missing.
  */
-export async function pythonEnvironment(): Promise<string> {
-  const requirements = fileURLToPath(REQUIREMENTS);
+export async function pythonEnvironment(file = REQUIREMENTS): Promise<string> {
+  const requirements = fileURLToPath(file);
   const content = await Deno.readFile(requirements);
   const version = createHash("sha256").update(content).digest("hex").slice(0, 12);
   const directory = fileURLToPath(new URL(`python-${version}`, CACHE));
@@ -31,7 +31,7 @@ export async function pythonEnvironment(): Promise<string> {
 export async function run(
   program: string,
   args: readonly string[],
-  options: { readonly cwd?: string } = {},
+  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
 ): Promise<string> {
   const decoder = new TextDecoder();
   let output: Deno.CommandOutput;

@@ -228,7 +228,7 @@ Deno.test("Python clients on every wire come back to a server that was started a
       clients.push(stack.use(stranger.join({ wire, url, id: wire, data, share, out })));
     }
     await logged(log, "round started", { round: 2 });
-    first.farewell("the test starts the server again");
+    await first.farewell("the test starts the server again");
   }
   const second = stack.use(
     await FederationServer.open({
