@@ -23,8 +23,8 @@ export interface ServerParts {
   readonly config: Config;
   readonly events: Events;
   readonly metrics: Metrics;
-  /** Instead of the Workers of `config.protocols`. */
-  readonly wires?: (runId: string) => ReadonlyMap<WireName, () => Link>;
+  /** Instead of the Workers of `config.protocols`. `certified` is the configuration as they get it. */
+  readonly wires?: (runId: string, certified: Config) => ReadonlyMap<WireName, () => Link>;
   /** Wires that are left out, and why. */
   readonly missing?: Readonly<Record<WireName, string>>;
   readonly clock?: Clock;
@@ -88,7 +88,7 @@ export class FederationServer implements AsyncDisposable {
     );
     vault.closed.catch((error) => coordinator.fail(error));
     const certified = await withCertificate(config);
-    const wires = parts.wires?.(opened.runId) ?? linksOf(certified, opened.runId);
+    const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, opened.runId);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
     for (const [wire, reason] of Object.entries(parts.missing ?? {})) {
       events.wireOff({ wire, reason });
