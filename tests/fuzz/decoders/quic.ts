@@ -2,8 +2,9 @@
 
 import { FrameReader, writeFrame } from "../../../src/protocols/quic/frames.ts";
 import { readFields } from "../../../src/protocols/quic/qpack.ts";
-import { Tcp } from "../../../src/protocols/quic/tcp.ts";
-import { HEAD_END, readUpgrade } from "../../../src/protocols/quic/upgrade.ts";
+import { Tcp } from "../../../src/websocket/tcp.ts";
+import { WebSocketLine } from "../../../src/websocket/line.ts";
+import { HEAD_END, readUpgrade } from "../../../src/websocket/upgrade.ts";
 import { WebSocketReader } from "../../../src/protocols/quic/websocket_reader.ts";
 import { type Decoder, hexLines } from "../decoder.ts";
 
@@ -61,7 +62,9 @@ export const upgrades: Decoder = {
   seeds: async () => {
     const files = ["chromium-156", "deno-2.9.6", "websockets-17.4"];
     return await Promise.all(files.map(async (name) => {
-      const text = await Deno.readTextFile(recorded(`upgrade-${name}.txt`));
+      const text = await Deno.readTextFile(
+        new URL(`../../websocket/frames/upgrade-${name}.txt`, import.meta.url),
+      );
       const [head = ""] = text.split("\n\n");
       return new TextEncoder().encode(head.replaceAll("\n", "\r\n") + HEAD_END);
     }));
@@ -111,7 +114,7 @@ export const webSocketFrames: Decoder = {
   ],
   decode: async (bytes) => {
     const tcp = new Tcp(connectionWith(bytes));
-    const reader = new WebSocketReader(tcp, () => Promise.resolve());
+    const reader = new WebSocketReader(tcp, new WebSocketLine(tcp));
     for (let messages = 0;; messages++) {
       const { kind } = await reader.next({ maxBytes: MAX_MESSAGE_BYTES });
       if (kind !== "message") return kind === "end" || messages > 0 ? "taken" : "refused";
