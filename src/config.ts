@@ -132,8 +132,13 @@ export const schema = z.strictObject({
     .describe("The wires to serve"),
   state: z.string().min(1).optional().meta({ takes: "a directory" })
     .describe("Where the run is kept, so that it survives the process; unset, nothing is"),
-  keepModels: z.int().min(1).max(MOST_ROUNDS).default(3)
+  keepModels: z.int().min(1).max(MOST_ROUNDS).default(3).meta({ flag: "keep" })
     .describe("Models kept in the state directory, the newest"),
+  durability: z.enum(["process", "power", "none"]).default("process")
+    .describe(
+      "What an accepted update survives: the end of the process, a power cut, or nothing " +
+        "(for benchmarks)",
+    ),
   insecure: z.boolean().default(false)
     .describe("Listen beyond this machine although wires have neither TLS nor tokens yet"),
   training: training.prefault({}),

@@ -85,6 +85,11 @@ const table = {
     "run restored from its state",
     (metrics) => metrics.restores.inc(),
   ),
+  stateSwept: row<{ files: number; bytes: number }>(
+    "info",
+    "unfinished files of an earlier process removed",
+    (metrics, { files }) => metrics.filesSwept.inc(files),
+  ),
   runStopped: row<
     { reason: StopReason; round: number; detail?: string | undefined; seconds?: number | undefined }
   >(

@@ -65,6 +65,7 @@ export class Metrics {
   readonly vaultFailures = this.#counter("vault_failures_total", "Failures of the vault", []);
   readonly serverFailures = this.#counter("server_failures_total", "Failures of the server", []);
   readonly restores = this.#counter("restores_total", "Runs restored from their state", []);
+  readonly filesSwept = this.#counter("files_swept_total", "Unfinished files removed at start", []);
 
   readonly wireUp = this.#gauge("wire_up", "1 while clients can reach the wire", ["wire"]);
   readonly wireFailures = this.#counter("wire_failures_total", "Protocol servers lost", ["wire"]);

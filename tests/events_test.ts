@@ -8,6 +8,7 @@ import { Metrics } from "../src/metrics.ts";
 const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   runStarted: { runId: "8f3a", name: "default", round: 1, rounds: 5 },
   runRestored: { runId: "8f3a", round: 3, updates: 2 },
+  stateSwept: { files: 2, bytes: 1024 },
   runStopped: { reason: "rounds", round: 5, seconds: 41.2 },
   gathering: { clients: 1, wanted: 2 },
   clientJoined: { client: "edge-1", wire: "mqtt", samples: 100, software: "test 1" },

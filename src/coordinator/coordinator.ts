@@ -49,6 +49,7 @@ export class Coordinator implements AsyncDisposable {
     if (opened.open !== undefined || round > 0) {
       events.runRestored({ runId, round, updates: opened.open?.answered.length ?? 0 });
     }
+    if (opened.swept.files > 0) events.stateSwept(opened.swept);
     events.runStarted({ runId, name, round, rounds: plan.rounds });
     const rooms = { roster: this.#roster, admission: this.#admission, outbox: this.#outbox };
     this.#rounds = new Rounds(options, rooms);

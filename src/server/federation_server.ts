@@ -70,6 +70,7 @@ export class FederationServer implements AsyncDisposable {
       name: config.name,
       strategy: { name: config.strategy.name, options: config.strategy.options },
       keepModels: config.keepModels,
+      durability: config.durability,
       initialModel: bytes.buffer,
     });
     stack.use(vault);

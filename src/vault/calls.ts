@@ -1,6 +1,7 @@
 /** What the coordinator asks of the vault, and how it crosses to the vault's Worker. */
 
 import type { StrategyName } from "../strategies/mod.ts";
+import type { Durability } from "./durability.ts";
 import type { Assigned, Metrics, RoundRecord } from "./ledger.ts";
 import type { MadeRound, Opened, Part, PartOutcome } from "./vault.ts";
 
@@ -13,6 +14,7 @@ export interface VaultStart {
     readonly options: Readonly<Record<string, unknown>>;
   };
   readonly keepModels: number;
+  readonly durability: Durability;
   /** A safetensors file; used where the state directory holds no run yet. */
   readonly initialModel: ArrayBuffer;
 }

@@ -1,6 +1,7 @@
 /** What a run remembers: a SQLite database (WAL) of runs, rounds and accepted updates. */
 
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import type { Durability } from "./durability.ts";
 
 export type Metrics = Readonly<Record<string, number>>;
 
@@ -59,16 +60,30 @@ const SCHEMA = `
   ) STRICT;
 `;
 
+/**
+ * In WAL mode NORMAL leaves a commit to the operating system, which survives the process; FULL syncs
+ * each one (https://www.sqlite.org/pragma.html#pragma_synchronous).
+ */
+const SYNCHRONOUS = { process: "NORMAL", power: "FULL", none: "OFF" } as const;
+/** Who reads beside the server holds it up for moments only. */
+const BUSY_TIMEOUT_MS = 5000;
+/** What is left of the write-ahead log after it was copied into the database. */
+const JOURNAL_BYTES = 4 * 1024 * 1024;
+
 export class Ledger implements Disposable {
   readonly #database: DatabaseSync;
+  readonly #durability: Durability;
 
   /** @param path A file, or ":memory:". */
-  constructor(path: string) {
-    this.#database = new DatabaseSync(path);
+  constructor(path: string, durability: Durability) {
+    this.#durability = durability;
+    this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     try {
-      // Two servers must not write one run: the second is refused at once, not after a wait.
-      this.#database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE;");
-      this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
+      this.#database.exec(`
+        PRAGMA journal_mode = WAL;
+        PRAGMA journal_size_limit = ${JOURNAL_BYTES};
+        PRAGMA synchronous = ${SYNCHRONOUS[durability]};
+      `);
       this.#database.exec(SCHEMA);
     } catch (error) {
       this.#database.close();
@@ -119,9 +134,16 @@ export class Ledger implements Disposable {
     this.#database.prepare("UPDATE rounds SET stage = 'closing' WHERE round = ?").run(round);
   }
 
+  /** Its updates' files are removed next: that it is closed is synced before, with all before it. */
   closed(record: RoundRecord): void {
-    this.#database.prepare("UPDATE rounds SET stage = 'closed', record = ? WHERE round = ?")
-      .run(JSON.stringify(record), record.round);
+    const synced = this.#durability === "process";
+    if (synced) this.#database.exec("PRAGMA synchronous = FULL");
+    try {
+      this.#database.prepare("UPDATE rounds SET stage = 'closed', record = ? WHERE round = ?")
+        .run(JSON.stringify(record), record.round);
+    } finally {
+      if (synced) this.#database.exec(`PRAGMA synchronous = ${SYNCHRONOUS.process}`);
+    }
   }
 
   /** Rounds that were begun and whose model is not saved, oldest first. */

@@ -1,33 +1,69 @@
 /** The state directory's files. What must be whole is written to a temporary name, synced, renamed. */
 
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { type Durability, syncDirectory } from "./durability.ts";
 import type { RoundRecord } from "./ledger.ts";
+
+/** What was removed of an ended process's. */
+export interface Swept {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+const ROOMS = ["models", "uploads", "updates"] as const;
+/** Ends the name of a file that is being written. */
+const UNFINISHED = ".new";
 
 /** Without a directory, only what the vault itself holds in memory is there. */
 export class Shelf implements Disposable {
   readonly #directory: string | undefined;
+  readonly #durability: Durability;
   readonly #uploads = new Map<string, { file: Deno.FsFile; name: string }>();
+  /** Held as long as the shelf is: two servers must not write one run. */
+  #lock: Deno.FsFile | undefined;
   #nextUpload = 0;
 
-  constructor(directory: string | undefined) {
+  /** @throws {Error} at once where another server uses the directory. */
+  constructor(directory: string | undefined, durability: Durability) {
     this.#directory = directory;
+    this.#durability = durability;
     if (directory === undefined) return;
-    for (const room of ["models", "uploads", "updates"]) {
-      Deno.mkdirSync(join(directory, room), { recursive: true });
+    for (const room of ROOMS) Deno.mkdirSync(join(directory, room), { recursive: true });
+    // The operating system lets go of it when the process ends, however that comes.
+    const lock = Deno.openSync(join(directory, "ledger.lock"), { write: true, create: true });
+    if (!lock.tryLockSync(true)) {
+      lock.close();
+      throw new Error("another server is using it");
     }
+    this.#lock = lock;
+    if (durability !== "none") syncDirectory(directory);
   }
 
   /**
    * Removes what an ended process left behind: uploads that were not finished, which start again at
-   * 0, and updates that nobody has recorded.
+   * 0, updates that nobody has recorded, and files that were not written to their end.
    */
-  sweep(recorded: ReadonlySet<string>): void {
-    if (this.#directory === undefined) return;
-    for (const room of ["uploads", "updates"]) {
-      for (const { name } of Deno.readDirSync(join(this.#directory, room))) {
-        if (!recorded.has(join(room, name))) Deno.removeSync(join(this.#directory, room, name));
-      }
+  sweep(recorded: ReadonlySet<string>): Swept {
+    const left = (["", ...ROOMS] as const).flatMap((room) =>
+      this.#names(room).filter((name) =>
+        name.endsWith(UNFINISHED) || room === "uploads" ||
+        room === "updates" && !recorded.has(name)
+      )
+    );
+    let bytes = 0;
+    for (const name of left) {
+      const path = join(this.#directory ?? "", name);
+      bytes += Deno.statSync(path).size;
+      Deno.removeSync(path);
     }
+    return { files: left.length, bytes };
+  }
+
+  /** Of the files in one room, each as the ledger writes it. */
+  #names(room: string): string[] {
+    if (this.#directory === undefined) return [];
+    const entries = [...Deno.readDirSync(join(this.#directory, room))];
+    return entries.filter(({ isFile }) => isFile).map(({ name }) => join(room, name));
   }
 
   get ledgerPath(): string {
@@ -65,11 +101,14 @@ export class Shelf implements Disposable {
   finishUpload(client: string, { round, taskId }: { round: number; taskId: number }): string {
     const upload = this.#uploads.get(client);
     if (upload === undefined || this.#directory === undefined) return "";
+    const power = this.#durability === "power";
+    if (power) upload.file.syncDataSync();
     upload.file.close();
     this.#uploads.delete(client);
     // Not by client: where a file system ignores case, two clients would be one.
     const name = join("updates", `${round}-${taskId}.safetensors`);
     Deno.renameSync(join(this.#directory, upload.name), join(this.#directory, name));
+    if (power) syncDirectory(join(this.#directory, "updates"));
     return name;
   }
 
@@ -128,19 +167,23 @@ export class Shelf implements Disposable {
   #write(name: string, bytes: Uint8Array): void {
     if (this.#directory === undefined) return;
     const path = join(this.#directory, name);
-    const temporary = `${path}.new`;
+    const temporary = path + UNFINISHED;
+    const synced = this.#durability !== "none";
     {
       using file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
       for (let written = 0; written < bytes.length;) {
         written += file.writeSync(bytes.subarray(written));
       }
-      file.syncSync();
+      if (synced) file.syncSync();
     }
     Deno.renameSync(temporary, path);
+    if (synced) syncDirectory(dirname(path));
   }
 
   [Symbol.dispose](): void {
     for (const client of [...this.#uploads.keys()]) this.dropUpload(client);
+    this.#lock?.close();
+    this.#lock = undefined;
   }
 }
 

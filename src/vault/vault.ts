@@ -11,12 +11,18 @@ import {
 } from "../weights/tensors.ts";
 import { Assembly, type UploadHead } from "./assembly.ts";
 import { type Assigned, Ledger, type Metrics, type RoundRecord, type UpdateRow } from "./ledger.ts";
-import { Shelf } from "./shelf.ts";
+import type { Durability } from "./durability.ts";
+import { Shelf, type Swept } from "./shelf.ts";
+import { weightedMean } from "./training_metrics.ts";
+import { inside, VaultError } from "./vault_error.ts";
+
+export { VaultError } from "./vault_error.ts";
 
 export interface VaultOptions {
   /** Everything is kept in memory, and lost with the process, where there is none. */
   readonly stateDirectory: string | undefined;
   readonly name: string;
+  readonly durability: Durability;
   readonly strategy: Strategy;
   /** Models kept on disk, newest first; at least 1. */
   readonly keepModels: number;
@@ -35,6 +41,8 @@ export interface Opened {
     | { readonly assigned: readonly Assigned[]; readonly answered: readonly string[] }
     | undefined;
   readonly model: { readonly bytes: number; readonly tensors: readonly TensorSpec[] };
+  /** What an ended process had left half-way, and was removed. */
+  readonly swept: Swept;
 }
 
 export interface Part extends UploadHead {
@@ -60,11 +68,6 @@ export interface MadeRound {
   readonly training: Metrics;
 }
 
-/** The operator's mistake, in one sentence. */
-export class VaultError extends Error {
-  override readonly name = "VaultError";
-}
-
 interface OpenRound {
   readonly round: number;
   readonly assigned: readonly Assigned[];
@@ -85,10 +88,15 @@ export class Vault implements Disposable {
 
   /** @throws {VaultError} for a state directory that cannot be used. */
   constructor(options: VaultOptions) {
-    const { stateDirectory } = options;
+    const { stateDirectory, durability } = options;
     this.#options = options;
-    this.#shelf = inside(stateDirectory, () => new Shelf(stateDirectory));
-    this.#ledger = inside(stateDirectory, () => new Ledger(this.#shelf.ledgerPath));
+    using stack = new DisposableStack();
+    this.#shelf = inside(
+      stateDirectory,
+      () => stack.use(new Shelf(stateDirectory, durability)),
+    );
+    this.#ledger = inside(stateDirectory, () => new Ledger(this.#shelf.ledgerPath, durability));
+    stack.move();
   }
 
   /**
@@ -113,6 +121,7 @@ export class Vault implements Disposable {
       this.#begin(initialModel);
       this.#ledger.startRun(runId, this.#options.name);
     } else this.#resume();
+    const swept = this.#sweep();
     const open = this.#open;
     const history = this.#ledger.history();
     const closedRounds = history.at(-1)?.round ?? 0;
@@ -134,7 +143,13 @@ export class Vault implements Disposable {
           shape,
         })),
       },
+      swept,
     };
+  }
+
+  #sweep(): Swept {
+    const recorded = this.#ledger.unsaved().flatMap(({ round }) => this.#ledger.updates(round));
+    return this.#shelf.sweep(new Set(recorded.map((update) => update.file)));
   }
 
   #begin(initialModel: Uint8Array<ArrayBuffer>): void {
@@ -165,8 +180,6 @@ export class Vault implements Disposable {
     const state = this.#shelf.strategyState(round);
     if (state !== undefined) strategy.restore?.(tensorsOf(state, "the strategy's state"));
     const unsaved = this.#ledger.unsaved();
-    const recorded = unsaved.flatMap((row) => this.#ledger.updates(row.round));
-    this.#shelf.sweep(new Set(recorded.map((update) => update.file)));
     for (const row of unsaved) {
       this.#start(row.round, row.assigned);
       for (const update of this.#ledger.updates(row.round)) this.#refold(update);
@@ -352,35 +365,8 @@ export class Vault implements Disposable {
   }
 }
 
-/** Whatever goes wrong while a state directory is opened is for the operator to change. */
-function inside<T>(stateDirectory: string | undefined, act: () => T): T {
-  try {
-    return act();
-  } catch (error) {
-    if (stateDirectory === undefined || error instanceof VaultError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    const why = reason.includes("database is locked") ? "another server is using it" : reason;
-    throw new VaultError(
-      `Cannot use the state directory ${stateDirectory}: ${why}; choose another --state`,
-      { cause: error },
-    );
-  }
-}
-
 function tensorsOf(bytes: Uint8Array, what: string): NamedTensors {
   const tensors = decodeSafetensors(bytes);
   if (isRejection(tensors)) throw new VaultError(`Cannot read ${what}: ${tensors.detail}`);
   return tensors;
-}
-
-/** Each metric's mean over the updates that have it, weighted by samples. */
-function weightedMean(updates: readonly UpdateRow[]): Metrics {
-  const sums = new Map<string, { total: number; samples: number }>();
-  for (const { metrics, samples } of updates) {
-    for (const [name, value] of Object.entries(metrics)) {
-      const sum = sums.get(name) ?? { total: 0, samples: 0 };
-      sums.set(name, { total: sum.total + value * samples, samples: sum.samples + samples });
-    }
-  }
-  return Object.fromEntries([...sums].map(([name, sum]) => [name, sum.total / sum.samples]));
 }

@@ -127,6 +127,7 @@ async function remember(
     name: "default",
     strategy: { name: "fedavg", options: {} },
     keepModels: 3,
+    durability: "process",
     initialModel: weights([0, 0, 0, 0]).buffer,
   });
   await using _ = vault;

@@ -15,6 +15,7 @@ async function optionsOf(flags: Readonly<Record<string, string>>) {
     name: config.name,
     strategy: config.strategy,
     keepModels: config.keepModels,
+    durability: config.durability,
     initialModel: MODEL.slice().buffer,
   });
   await using _ = vault;

@@ -84,6 +84,7 @@ export class Federation implements AsyncDisposable {
       name: "default",
       strategy: { name: "fedavg", options: {} },
       keepModels: 3,
+      durability: "process",
       initialModel: (spec.model ?? weights([0, 0, 0, 0])).buffer,
     });
     stack.use(vault);

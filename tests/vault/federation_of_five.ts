@@ -1,5 +1,6 @@
 /** Five clients and a vault: what a run asks of a vault, one call at a time. */
 
+import type { Durability } from "../../src/vault/durability.ts";
 import { STRATEGIES, type StrategyEntry, type StrategyName } from "../../src/strategies/mod.ts";
 import { type Opened, type Part, type PartOutcome, Vault } from "../../src/vault/vault.ts";
 import { cut } from "../../src/weights/parts.ts";
@@ -38,10 +39,15 @@ export function updateOf(client: string, round: number): Uint8Array<ArrayBuffer>
 
 export function openVault(
   stateDirectory: string | undefined,
-  { strategy = "fedavg" as StrategyName, name = "default", keepModels = 2 } = {},
+  {
+    strategy = "fedavg" as StrategyName,
+    name = "default",
+    keepModels = 2,
+    durability = "process" as Durability,
+  } = {},
 ): Vault {
   const entry: StrategyEntry = STRATEGIES[strategy];
-  return new Vault({ stateDirectory, name, strategy: entry.create({}), keepModels });
+  return new Vault({ stateDirectory, name, strategy: entry.create({}), keepModels, durability });
 }
 
 /** The parts of one client's update. */

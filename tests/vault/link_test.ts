@@ -20,6 +20,7 @@ function start(more: Partial<VaultStart> = {}): VaultStart {
     name: "default",
     strategy: { name: "fedavg", options: {} },
     keepModels: 2,
+    durability: "process",
     initialModel: initial().buffer,
     ...more,
   };

@@ -232,9 +232,10 @@ Deno.test("what an ended process left half-way is swept away when the run goes o
   using left = directory.copy();
   // Renamed, and then the process ended before it was recorded.
   Deno.writeFileSync(join(left.path, "updates", "1-999.safetensors"), new Uint8Array(10));
+  Deno.writeFileSync(join(left.path, "models", "round-000001.safetensors.new"), new Uint8Array(5));
   assert.equal(left.files("uploads").length, 1);
   using second = openVault(left.path);
-  second.open(initial());
+  assert.deepEqual(second.open(initial()).swept, { files: 3, bytes: 150 + 10 + 5 });
   assert.deepEqual(left.files("uploads"), []);
   assert.deepEqual(left.files("updates"), ["updates/1-10.safetensors"]);
 });

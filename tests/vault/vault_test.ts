@@ -58,6 +58,7 @@ Deno.test("a new run begins with the initial model", () => {
           { name: "steps", dtype: "I64", shape: [] },
         ],
       },
+      swept: { files: 0, bytes: 0 },
     },
   );
 });
