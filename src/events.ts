@@ -80,10 +80,14 @@ const table = {
       metrics.roundsWanted.set(rounds);
     },
   ),
-  runRestored: row<{ runId: string; round: number; updates: number }>(
+  /** `clients` have a session and are awaited back. */
+  runRestored: row<{ runId: string; round: number; updates: number; clients: number }>(
     "info",
     "run restored from its state",
-    (metrics) => metrics.restores.inc(),
+    (metrics, { clients }) => {
+      metrics.restores.inc();
+      metrics.clients.set(clients);
+    },
   ),
   stateSwept: row<{ files: number; bytes: number }>(
     "info",

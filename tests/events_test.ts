@@ -7,7 +7,7 @@ import { Metrics } from "../src/metrics.ts";
 /** One example of every event; the type sees to it that none is missing. */
 const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   runStarted: { runId: "8f3a", name: "default", round: 1, rounds: 5 },
-  runRestored: { runId: "8f3a", round: 3, updates: 2 },
+  runRestored: { runId: "8f3a", round: 3, updates: 2, clients: 4 },
   stateSwept: { files: 2, bytes: 1024 },
   runStopped: { reason: "rounds", round: 5, seconds: 41.2 },
   gathering: { clients: 1, wanted: 2 },

@@ -39,6 +39,10 @@ export class Coordinator implements AsyncDisposable {
     this.#options = options;
     this.#openedMs = clock.nowMs();
     this.#roster = new Roster({ maxClients: limits.maxClients, events });
+    const counted = new Map(opened.counted.map((each) => [each.client, each]));
+    for (const row of opened.sessions) {
+      this.#roster.restore(row, { nowMs: this.#openedMs, counted: counted.get(row.client) });
+    }
     this.#admission = new Admission(limits, clock);
     this.#outbox = new Outbox({
       runId: opened.runId,
@@ -46,8 +50,9 @@ export class Coordinator implements AsyncDisposable {
       failed: (what, error) => events.serverFailed({ what, reason: sentence(error) }),
     });
     const { runId, closedRounds: round } = opened;
-    if (opened.open !== undefined || round > 0) {
-      events.runRestored({ runId, round, updates: opened.open?.answered.length ?? 0 });
+    const clients = opened.sessions.filter((each) => each.present).length;
+    if (opened.open !== undefined || round > 0 || clients > 0) {
+      events.runRestored({ runId, round, updates: opened.open?.answered.length ?? 0, clients });
     }
     if (opened.swept.files > 0) events.stateSwept(opened.swept);
     events.runStarted({ runId, name, round, rounds: plan.rounds });

@@ -29,13 +29,14 @@ export interface FinaleParts {
 export class Finale implements Disposable {
   readonly #parts: FinaleParts;
   readonly #outcome = Promise.withResolvers<Outcome>();
-  readonly #confirmed = new Set<string>();
+  readonly #confirmed: Set<string>;
   #final: Final | undefined;
   #timer: Timer | undefined;
   #disposed = false;
 
   constructor(parts: FinaleParts) {
     this.#parts = parts;
+    this.#confirmed = new Set(parts.options.opened.confirmed);
     this.#outcome.promise.catch(() => {}); // whoever needs it awaits it
   }
 
@@ -51,7 +52,7 @@ export class Finale implements Disposable {
   /** Saves the final model, then tells everybody. */
   async begin(round: number, reason: Stop): Promise<void> {
     const { options: { vault, clock, finishTimeoutMs }, roster, over } = this.#parts;
-    const { sha256, modelPath } = await vault.finish(round, reason.sentence);
+    const { sha256, modelPath } = await vault.finish(round, reason);
     if (this.#disposed) return;
     this.#final = { reason, round, sha256, modelPath };
     for (const client of roster.all()) this.tell(client);
@@ -93,11 +94,13 @@ export class Finale implements Disposable {
     if (this.#final !== undefined && !awaited()) over();
   }
 
-  end(): void {
+  /** Nobody is waited for any more: a server that starts on this state again says that it is over. */
+  async end(): Promise<void> {
     this.#timer?.cancel();
     if (this.#final === undefined) return;
     const { reason, round, sha256, modelPath } = this.#final;
-    const { events } = this.#parts.options;
+    const { events, vault } = this.#parts.options;
+    await vault.end();
     events.runStopped({ reason: reason.code, round, detail: reason.sentence });
     const confirmed = [...this.#confirmed].sort();
     this.#outcome.resolve({

@@ -23,6 +23,7 @@ import type { Outbox } from "./outbox.ts";
 import { closing, welcome } from "./replies.ts";
 import type { Client, Roster } from "./roster.ts";
 import type { RoundRooms, Rounds } from "./rounds.ts";
+import { Sessions } from "./sessions.ts";
 
 const CONTRACT_VERSION = 1;
 const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
@@ -39,6 +40,7 @@ export class Judge {
   readonly #admission: Admission;
   readonly #outbox: Outbox;
   readonly #rounds: Rounds;
+  readonly #sessions: Sessions;
 
   constructor(options: CoordinatorOptions, { roster, admission, outbox, rounds }: Rooms) {
     this.#options = options;
@@ -46,6 +48,7 @@ export class Judge {
     this.#admission = admission;
     this.#outbox = outbox;
     this.#rounds = rounds;
+    this.#sessions = new Sessions(options);
   }
 
   /** Never rejects: a failure of the server's own is a verdict, too. */
@@ -122,7 +125,13 @@ export class Judge {
     if (!member?.present) {
       this.#options.events.clientJoined({ client: id, wire, samples, software });
     }
+    this.#keep(client, true); // before a round can begin with it
     this.#rounds.join(client);
+  }
+
+  #keep(client: Client, present: boolean): void {
+    const converged = this.#rounds.state.members.get(client.id)?.converged ?? false;
+    this.#sessions.keep(client, { present, converged });
   }
 
   #greet(route: Route, clientId: string, hello: Hello): Judgement {
@@ -158,7 +167,9 @@ export class Judge {
       // It was on a route that could not be told. Let in again, the two would take turns for ever.
       return refuse(Verdict.UNAUTHORISED, `another client joined as ${clientId} since`);
     }
-    const { client, how, replaced } = greeting;
+    const { client, how, replaced, evicted } = greeting;
+    if (evicted !== undefined) void this.#sessions.end(evicted);
+    this.#keep(client, true);
     for (const old of replaced) {
       events.clientReplaced({ client: clientId, wire: old.wire, by: route.wire });
       this.#close(old, ClosingReason.REPLACED, "a newer Hello of this client took over");
@@ -178,7 +189,7 @@ export class Judge {
   async #update(client: Client, route: Route, part: UpdatePart): Promise<Judgement> {
     const { id } = client;
     const { taskId, samples, metrics } = part;
-    const task = this.#openTask(id, taskId);
+    const task = this.#openTask(client, taskId);
     if ("verdict" in task) {
       const nextOffset = task.verdict === Verdict.DUPLICATE ? part.totalBytes : 0n;
       return { ...task, nextOffset };
@@ -207,7 +218,7 @@ export class Judge {
         return { ...refuse(Verdict.GAP, `send from ${nextOffset}`), nextOffset };
       case "stale": {
         // It was answered, or the round closed, while this part was under way.
-        const now = this.#openTask(id, taskId);
+        const now = this.#openTask(client, taskId);
         return "verdict" in now ? now : refuse(Verdict.STALE, "the round has closed");
       }
       case "conflict":
@@ -218,6 +229,7 @@ export class Judge {
           return refuse(Verdict.STALE, "the round was given up meanwhile");
         }
         const { wire } = route;
+        client.counted = { round, taskId };
         this.#options.events.updateAccepted({
           client: id,
           wire,
@@ -235,13 +247,14 @@ export class Judge {
   }
 
   /** A train task if it is this client's and open; if not, why. */
-  #openTask(clientId: string, taskId: number) {
+  #openTask({ id: clientId, counted }: Client, taskId: number) {
     const { open, nextTaskId, phase } = this.#rounds.state;
     const assignment = open?.assignments.get(clientId);
+    const answered = assignment?.taskId === taskId && assignment.state === "answered";
+    if (answered || counted?.taskId === taskId) {
+      return refuse(Verdict.DUPLICATE, "the update of this task counts already");
+    }
     if (open !== undefined && assignment?.taskId === taskId) {
-      if (assignment.state === "answered") {
-        return refuse(Verdict.DUPLICATE, "the update of this task counts already");
-      }
       if (phase !== "training") return refuse(Verdict.STALE, "the round is closing");
       const { round } = open;
       return { taskId, round, modelRound: round - 1, samples: assignment.samples };
@@ -302,7 +315,7 @@ export class Judge {
     return ACCEPTED;
   }
 
-  #leave(client: Client, leave: Leave, { wire }: Route): Judgement {
+  #leave(client: Client, leave: Leave, { wire }: Route): Judgement | Promise<Judgement> {
     const { finale } = this.#rounds;
     switch (leave.reason) {
       case LeaveReason.LOST:
@@ -310,6 +323,7 @@ export class Judge {
         return ACCEPTED;
       case LeaveReason.CONVERGED:
         this.#rounds.converge(client.id);
+        this.#keep(client, true);
         return ACCEPTED;
       case LeaveReason.DONE: {
         if (finale.final === undefined) {
@@ -320,11 +334,19 @@ export class Judge {
         }
         const { sha256 } = finale.final;
         this.#options.events.modelConfirmed({ client: client.id, wire, sha256 });
-        return this.#goodbye(client, "done");
+        return this.#confirmed(client);
       }
       default:
         return this.#goodbye(client, "shutting_down");
     }
+  }
+
+  /** Who got the verdict on this is not waited for after a restart. */
+  async #confirmed(client: Client): Promise<Judgement> {
+    const kept = this.#sessions.end(client.id, true);
+    this.#goodbye(client, "done");
+    await kept;
+    return ACCEPTED;
   }
 
   /** The client's session is over. Its routes close by themselves. */
@@ -334,6 +356,7 @@ export class Judge {
     detail?: string,
   ): Judgement {
     this.#roster.remove(client, reason);
+    if (reason !== "done") void this.#sessions.end(client.id);
     this.left(client.id, reason, detail);
     return ACCEPTED;
   }
@@ -352,6 +375,8 @@ export class Judge {
     this.#admission.release(clientId);
     this.discard(clientId);
     this.#rounds.leave(clientId);
+    const client = this.#roster.get(clientId); // the session of one that fell silent stays
+    if (client !== undefined) this.#keep(client, false);
   }
 
   #close(route: Route, reason: ClosingReason, detail: string): void {

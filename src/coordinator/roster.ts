@@ -4,6 +4,7 @@ import { sameBytes } from "../contract/bytes.ts";
 import type { Hello } from "../contract/federation_pb.ts";
 import type { Route, WireName } from "../contract/protocol_server.ts";
 import type { Events } from "../events.ts";
+import type { SessionRow } from "../vault/ledger.ts";
 
 /** A model as far as a client holds it. */
 export interface Held {
@@ -26,6 +27,8 @@ export interface Client {
   /** Of the server's monotonic clock. */
   lastHeardMs: number;
   held: Held | undefined;
+  /** Its newest update that counts, or counted. */
+  counted: { readonly round: number; readonly taskId: number } | undefined;
 }
 
 /** What a Hello led to. */
@@ -37,6 +40,8 @@ export type Greeting =
     readonly how: "opened" | "resumed" | "attached" | "again";
     /** Routes that lost their client to this Hello. */
     readonly replaced: readonly Route[];
+    /** Whose session ended to make room. */
+    readonly evicted: string | undefined;
   }
   | { readonly kind: "full" }
   | { readonly kind: "noSession" }
@@ -64,8 +69,33 @@ export class Roster {
     this.#events = events;
   }
 
+  /** Takes in a session that an earlier process had opened. Its client comes back on a new route. */
+  restore(row: SessionRow, at: { nowMs: number; counted: Client["counted"] }): void {
+    const { client: id, session, nonce, samples, software, labels, downlinkWire } = row;
+    this.#clients.set(id, {
+      id,
+      session,
+      nonce,
+      samples,
+      software,
+      labels,
+      downlinkWire,
+      routes: [],
+      lastHeardMs: at.nowMs,
+      held: undefined,
+      counted: at.counted,
+    });
+  }
+
   get(id: string): Client | undefined {
     return this.#clients.get(id);
+  }
+
+  /** The updates of a round that was given up count no more. */
+  uncount(round: number): void {
+    for (const client of this.#clients.values()) {
+      if (client.counted?.round === round) client.counted = undefined;
+    }
   }
 
   all(): Client[] {
@@ -93,7 +123,8 @@ export class Roster {
     if (known !== undefined && sameBytes(known.nonce, hello.nonce)) {
       return this.#welcome(known, hello, { ...at, how: "again" });
     }
-    if (known === undefined && !this.#makeRoom()) return { kind: "full" };
+    const evicted = known === undefined ? this.#makeRoom() : undefined;
+    if (evicted === "none") return { kind: "full" };
     if (known !== undefined) keep(this.#replaced, known.session.toHex(), MAX_REPLACED);
     const client: Client = {
       id,
@@ -106,10 +137,11 @@ export class Roster {
       downlinkWire: undefined,
       lastHeardMs: at.nowMs,
       held: undefined,
+      counted: known?.counted,
     };
     this.#clients.set(id, client);
     for (const route of client.routes) this.#byRoute.set(key(route), client);
-    return this.#welcome(client, hello, { ...at, how: "opened" });
+    return { ...this.#welcome(client, hello, { ...at, how: "opened" }), evicted: evicted?.id };
   }
 
   #welcome(
@@ -120,7 +152,7 @@ export class Roster {
       nowMs: number;
       how: "opened" | "resumed" | "attached" | "again";
     },
-  ): Greeting {
+  ): Extract<Greeting, { kind: "welcome" }> {
     client.lastHeardMs = nowMs;
     client.samples = hello.samples;
     client.software = hello.software;
@@ -137,7 +169,7 @@ export class Roster {
     const replaced = how === "attached" ? [] : others;
     for (const each of replaced) this.end(each, "replaced by a newer Hello");
     this.attach(client, route);
-    return { kind: "welcome", client, how, replaced };
+    return { kind: "welcome", client, how, replaced, evicted: undefined };
   }
 
   /** Adds a route on which the client was heard with its session, as the newest. */
@@ -180,13 +212,13 @@ export class Roster {
   }
 
   /** The client silent for longest among those without a route gives its place up, if need be. */
-  #makeRoom(): boolean {
-    if (this.#clients.size < this.#maxClients) return true;
+  #makeRoom(): Client | undefined | "none" {
+    if (this.#clients.size < this.#maxClients) return undefined;
     const absent = this.all().filter((client) => client.routes.length === 0);
     const oldest = absent.sort((left, right) => left.lastHeardMs - right.lastHeardMs)[0];
-    if (oldest === undefined) return false;
+    if (oldest === undefined) return "none";
     this.remove(oldest, "made room");
-    return true;
+    return oldest;
   }
 }
 

@@ -38,7 +38,7 @@ export interface Member {
   readonly samples: number;
   /** It said that its model no longer improves: it stays, and is selected no more. */
   readonly converged: boolean;
-  /** False once it left or fell silent; a member that was here stays known. */
+  /** False once it left or fell silent; then only one that has converged stays known. */
   readonly present: boolean;
 }
 
@@ -123,8 +123,10 @@ export function newRun(plan: Plan): RunState {
 export interface Remembered {
   readonly closedRounds: number;
   readonly nextTaskId: number;
-  /** Whose updates made the newest model: where no round is left, they are to hear of the end. */
-  readonly counted: readonly ClientId[];
+  /** Everybody with a session. */
+  readonly clients: readonly (Member & { readonly client: ClientId })[];
+  /** Why the run ends, once its final model is saved. */
+  readonly ending: Stop | undefined;
   readonly open:
     | {
       readonly assigned: readonly { client: ClientId; taskId: number; samples: number }[];
@@ -133,30 +135,37 @@ export interface Remembered {
     | undefined;
 }
 
-/** The state of a run that goes on: its clients count as present until they stay silent. */
+/** The state of a run that goes on: who was present still is, until it stays silent. */
 export function resumedRun(plan: Plan, remembered: Remembered): Step {
-  const { closedRounds, nextTaskId, counted, open } = remembered;
+  const { closedRounds, nextTaskId, clients, ending, open } = remembered;
+  const members = new Map<ClientId, Member>();
+  for (const { client, samples, converged, present } of clients) {
+    if (present || converged) members.set(client, { samples, converged, present });
+  }
   const state: RunState = {
     ...newRun(plan),
     closedRounds,
     nextTaskId: Math.max(2, nextTaskId + nextTaskId % 2),
     attempts: nextTaskId, // another selection than any before
+    members,
   };
+  if (ending !== undefined) return finish(state, ending);
   if (open === undefined) {
-    if (closedRounds < plan.rounds) return unchanged(state);
-    const member: Member = { samples: 0, converged: false, present: true };
-    const members = new Map(counted.map((client) => [client, member]));
-    return finish({ ...state, members }, roundsDone(closedRounds));
+    return closedRounds < plan.rounds ? gather(state) : finish(state, roundsDone(closedRounds));
   }
-  const members = new Map<ClientId, Member>();
   const assignments = new Map<ClientId, Assignment>();
   for (const { client, taskId, samples } of open.assigned) {
+    const member = members.get(client);
+    const able = member?.present === true && !member.converged;
     const answered = open.answered.includes(client);
-    members.set(client, { samples, converged: false, present: true });
-    assignments.set(client, { taskId, samples, state: answered ? "answered" : "open" });
+    assignments.set(client, {
+      taskId,
+      samples,
+      state: answered ? "answered" : able ? "open" : "lost",
+    });
   }
   const round: OpenRound = { round: closedRounds + 1, assignments, graceRuns: false };
-  const settled = settle({ ...state, phase: "training", members, open: round });
+  const settled = settle({ ...state, phase: "training", open: round });
   return { state: settled.state, effects: [{ kind: "resume", open: round }, ...settled.effects] };
 }
 
@@ -209,7 +218,9 @@ function joined(state: RunState, event: Extract<RunEvent, { kind: "joined" }>): 
 function left(state: RunState, client: ClientId): Step {
   const member = state.members.get(client);
   if (member === undefined || !member.present) return unchanged(state);
-  const members = new Map(state.members).set(client, { ...member, present: false });
+  const members = new Map(state.members);
+  if (member.converged) members.set(client, { ...member, present: false });
+  else members.delete(client);
   const next = mark({ ...state, members }, client, "lost");
   return next.phase === "gathering" ? gather(next) : settle(next);
 }

@@ -74,7 +74,8 @@ export class Rounds implements AsyncDisposable {
     });
     const { state, effects } = resumedRun(plan, {
       ...opened,
-      counted: opened.history.at(-1)?.clients ?? [],
+      clients: opened.sessions,
+      ending: opened.ending as Stop | undefined,
     });
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
@@ -164,12 +165,13 @@ export class Rounds implements AsyncDisposable {
       case "abandon":
         this.#stopTimers();
         this.#admission.clear();
+        this.#roster.uncount(effect.round);
         return this.#watch(vault.abandon(effect.round));
       case "finish":
         this.#stopTimers();
         return this.#watch(this.#finish(effect.reason));
       case "end":
-        return this.finale.end();
+        return this.#watch(this.finale.end());
       default:
         effect satisfies never;
     }

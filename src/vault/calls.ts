@@ -2,7 +2,7 @@
 
 import type { StrategyName } from "../strategies/mod.ts";
 import type { Durability } from "./durability.ts";
-import type { Assigned, Metrics, RoundRecord } from "./ledger.ts";
+import type { Assigned, Ending, Metrics, RoundRecord, SessionRow } from "./records.ts";
 import type { MadeRound, Opened, Part, PartOutcome } from "./vault.ts";
 
 /** How the vault's Worker is started. */
@@ -31,7 +31,10 @@ export interface VaultCalls {
   evaluated(round: number, evaluation: Metrics): Promise<void>;
   copies(round: number, count: number): Promise<ArrayBuffer[]>;
   sha256(round: number): Promise<string>;
-  finish(round: number, reason: string): Promise<{ sha256: string; modelPath: string | undefined }>;
+  finish(round: number, ending: Ending): Promise<{ sha256: string; modelPath: string | undefined }>;
+  end(): Promise<void>;
+  keepSession(session: SessionRow): Promise<void>;
+  endSession(client: string, confirmed: boolean): Promise<void>;
 }
 
 export type VaultRequest =

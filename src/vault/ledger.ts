@@ -1,50 +1,26 @@
-/** What a run remembers: a SQLite database (WAL) of runs, rounds and accepted updates. */
+/** What a run remembers: a SQLite database (WAL) of the run, its rounds, accepted updates, sessions. */
 
-import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import type { Durability } from "./durability.ts";
+import {
+  type Assigned,
+  type Ending,
+  Records,
+  type RoundRecord,
+  type SessionRow,
+  type UpdateRow,
+} from "./records.ts";
 
-export type Metrics = Readonly<Record<string, number>>;
-
-/** A client's share of a round, fixed at selection. */
-export interface Assigned {
-  readonly client: string;
-  readonly taskId: number;
-  /** Declared samples. */
-  readonly samples: number;
-}
-
-/** `open`: updates come in; `closing`: decided, the model is being made or saved; `closed`: saved. */
-export type RoundStage = "open" | "closing" | "closed";
-
-export interface RoundRow {
-  readonly round: number;
-  readonly stage: RoundStage;
-  readonly assigned: readonly Assigned[];
-}
-
-export interface UpdateRow {
-  readonly client: string;
-  readonly taskId: number;
-  readonly kind: "weights" | "delta";
-  readonly samples: number;
-  readonly metrics: Metrics;
-  /** File name within the state directory. */
-  readonly file: string;
-}
-
-/** A closed round, as the history tells it. */
-export interface RoundRecord {
-  readonly round: number;
-  /** Counted clients, sorted. */
-  readonly clients: readonly string[];
-  readonly samples: number;
-  /** The clients' training metrics, weighted by samples. */
-  readonly training: Metrics;
-  /** Of the global model: central, or the clients' own weighted by samples. Empty until known. */
-  readonly evaluation: Metrics;
-  readonly sha256: string;
-  readonly seconds: number;
-}
+export type {
+  Assigned,
+  Ending,
+  Metrics,
+  RoundRecord,
+  RoundRow,
+  RoundStage,
+  SessionRow,
+  UpdateRow,
+} from "./records.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS run (
@@ -58,6 +34,15 @@ const SCHEMA = `
     samples INTEGER NOT NULL, metrics TEXT NOT NULL, file TEXT NOT NULL,
     PRIMARY KEY (round, client)
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS sessions (
+    client TEXT PRIMARY KEY, session BLOB NOT NULL, nonce BLOB NOT NULL, samples INTEGER NOT NULL,
+    software TEXT NOT NULL, labels TEXT NOT NULL, downlink TEXT, present INTEGER NOT NULL,
+    converged INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS ending (
+    only INTEGER PRIMARY KEY CHECK (only = 1), code TEXT NOT NULL, sentence TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS confirmed (client TEXT PRIMARY KEY) STRICT;
 `;
 
 /**
@@ -73,11 +58,13 @@ const JOURNAL_BYTES = 4 * 1024 * 1024;
 export class Ledger implements Disposable {
   readonly #database: DatabaseSync;
   readonly #durability: Durability;
+  readonly records: Records;
 
   /** @param path A file, or ":memory:". */
   constructor(path: string, durability: Durability) {
     this.#durability = durability;
     this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    this.records = new Records(this.#database);
     try {
       this.#database.exec(`
         PRAGMA journal_mode = WAL;
@@ -91,25 +78,18 @@ export class Ledger implements Disposable {
     }
   }
 
-  run():
-    | { runId: string; name: string; finished: string | undefined; nextTaskId: number }
-    | undefined {
-    const row = this.#database.prepare("SELECT * FROM run").get();
-    if (row === undefined) return undefined;
-    return {
-      runId: text(row.run_id),
-      name: text(row.name),
-      finished: row.finished === null ? undefined : text(row.finished),
-      nextTaskId: Number(row.next_task_id),
-    };
-  }
-
   startRun(runId: string, name: string): void {
     this.#database.prepare("INSERT INTO run VALUES (?, ?, NULL, 1)").run(runId, name);
   }
 
-  finishRun(reason: string): void {
-    this.#database.prepare("UPDATE run SET finished = ?").run(reason);
+  /** The final model is saved, and clients are to hear of it. */
+  endRun({ code, sentence }: Ending): void {
+    this.#database.prepare("INSERT OR REPLACE INTO ending VALUES (1, ?, ?)").run(code, sentence);
+  }
+
+  /** Every client confirmed or had its time: the run is wholly over. */
+  finishRun(): void {
+    this.#database.prepare("UPDATE run SET finished = (SELECT sentence FROM ending)").run();
   }
 
   /** An abandoned attempt at the same round is forgotten. */
@@ -146,38 +126,35 @@ export class Ledger implements Disposable {
     }
   }
 
-  /** Rounds that were begun and whose model is not saved, oldest first. */
-  unsaved(): RoundRow[] {
-    return this.#database.prepare(
-      "SELECT round, stage, assigned FROM rounds WHERE stage <> 'closed' ORDER BY round",
-    ).all().map((row) => ({
-      round: Number(row.round),
-      stage: text(row.stage) as RoundStage,
-      assigned: JSON.parse(text(row.assigned)),
-    }));
-  }
-
-  history(): RoundRecord[] {
-    return this.#database.prepare("SELECT record FROM rounds WHERE stage = 'closed' ORDER BY round")
-      .all().map((row) => JSON.parse(text(row.record)));
-  }
-
   accept(round: number, update: UpdateRow): void {
     const { client, taskId, kind, samples, metrics, file } = update;
     this.#database.prepare("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?)")
       .run(round, client, taskId, kind, samples, JSON.stringify(metrics), file);
   }
 
-  updates(round: number): UpdateRow[] {
-    return this.#database.prepare("SELECT * FROM updates WHERE round = ? ORDER BY client")
-      .all(round).map((row) => ({
-        client: text(row.client),
-        taskId: Number(row.task_id),
-        kind: text(row.kind) === "delta" ? "delta" : "weights",
-        samples: Number(row.samples),
-        metrics: JSON.parse(text(row.metrics)),
-        file: text(row.file),
-      }));
+  keepSession(row: SessionRow): void {
+    const { client, session, nonce, samples, software, labels, downlinkWire } = row;
+    this.#database.prepare("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(
+        client,
+        session,
+        nonce,
+        samples,
+        software,
+        JSON.stringify(labels),
+        downlinkWire ?? null,
+        Number(row.present),
+        Number(row.converged),
+      );
+  }
+
+  /** @param confirmed The client holds the final model. */
+  endSession(client: string, confirmed: boolean): void {
+    this.#atomic(() => {
+      this.#database.prepare("DELETE FROM sessions WHERE client = ?").run(client);
+      if (!confirmed) return;
+      this.#database.prepare("INSERT OR IGNORE INTO confirmed VALUES (?)").run(client);
+    });
   }
 
   /** All or nothing, whenever the process dies. */
@@ -195,9 +172,4 @@ export class Ledger implements Disposable {
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
   }
-}
-
-function text(value: SQLOutputValue | undefined): string {
-  if (typeof value !== "string") throw new TypeError("Ledger: expected a text column");
-  return value;
 }

@@ -60,6 +60,9 @@ export class VaultLink implements AsyncDisposable {
     copies: (...args) => this.#call("copies", args),
     sha256: (...args) => this.#call("sha256", args),
     finish: (...args) => this.#call("finish", args),
+    end: (...args) => this.#call("end", args),
+    keepSession: (...args) => this.#call("keepSession", args),
+    endSession: (...args) => this.#call("endSession", args),
   };
 
   /** Resolves on disposal; rejects when the Worker is lost. */

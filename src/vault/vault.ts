@@ -3,19 +3,17 @@
 import { createHash } from "node:crypto";
 import type { Aggregation, Strategy } from "../strategies/strategy.ts";
 import { decodeSafetensors, encodeSafetensors } from "../weights/safetensors.ts";
-import {
-  isRejection,
-  type NamedTensors,
-  type Rejection,
-  type TensorSpec,
-} from "../weights/tensors.ts";
-import { Assembly, type UploadHead } from "./assembly.ts";
-import { type Assigned, Ledger, type Metrics, type RoundRecord, type UpdateRow } from "./ledger.ts";
+import { isRejection, type NamedTensors, type Rejection } from "../weights/tensors.ts";
+import type { MadeRound, Opened, Part, PartOutcome } from "./answers.ts";
+import { Assembly } from "./assembly.ts";
+import { Ledger } from "./ledger.ts";
+import type { Assigned, Ending, Metrics, RoundRecord, SessionRow, UpdateRow } from "./records.ts";
 import type { Durability } from "./durability.ts";
 import { Shelf, type Swept } from "./shelf.ts";
 import { weightedMean } from "./training_metrics.ts";
 import { inside, VaultError } from "./vault_error.ts";
 
+export type { MadeRound, Opened, Part, PartOutcome } from "./answers.ts";
 export { VaultError } from "./vault_error.ts";
 
 export interface VaultOptions {
@@ -26,46 +24,6 @@ export interface VaultOptions {
   readonly strategy: Strategy;
   /** Models kept on disk, newest first; at least 1. */
   readonly keepModels: number;
-}
-
-/** What the state directory held, or a new run. */
-export interface Opened {
-  readonly runId: string;
-  readonly closedRounds: number;
-  readonly nextTaskId: number;
-  readonly history: readonly RoundRecord[];
-  /** Why the run is over, if it is. */
-  readonly finished: string | undefined;
-  /** The round that was open, and who has an update in it. */
-  readonly open:
-    | { readonly assigned: readonly Assigned[]; readonly answered: readonly string[] }
-    | undefined;
-  readonly model: { readonly bytes: number; readonly tensors: readonly TensorSpec[] };
-  /** What an ended process had left half-way, and was removed. */
-  readonly swept: Swept;
-}
-
-export interface Part extends UploadHead {
-  readonly client: string;
-  readonly taskId: number;
-  readonly round: number;
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-export type PartOutcome =
-  | { readonly kind: "held" | "gap" | "accepted" | "stale"; readonly nextOffset: number }
-  /** The part contradicts what is held of its upload, which goes on. */
-  | { readonly kind: "conflict"; readonly detail: string; readonly nextOffset: number }
-  /** The update as a whole is refused, and nothing of it kept. */
-  | { readonly kind: Rejection["reason"]; readonly detail: string; readonly nextOffset: number };
-
-/** A round whose model is made, and not saved yet. */
-export interface MadeRound {
-  readonly round: number;
-  readonly clients: readonly string[];
-  readonly samples: number;
-  readonly training: Metrics;
 }
 
 interface OpenRound {
@@ -108,7 +66,7 @@ export class Vault implements Disposable {
   }
 
   #openRun(initialModel: Uint8Array<ArrayBuffer>): Opened {
-    const run = this.#ledger.run();
+    const run = this.#ledger.records.run();
     if (run !== undefined && run.name !== this.#options.name) {
       throw new VaultError(
         `The state directory holds the federation "${run.name}", not "${this.#options.name}": ` +
@@ -123,14 +81,18 @@ export class Vault implements Disposable {
     } else this.#resume();
     const swept = this.#sweep();
     const open = this.#open;
-    const history = this.#ledger.history();
+    const history = this.#ledger.records.history();
     const closedRounds = history.at(-1)?.round ?? 0;
     return {
       runId,
       closedRounds,
-      nextTaskId: this.#ledger.run()?.nextTaskId ?? 1,
+      nextTaskId: this.#ledger.records.run()?.nextTaskId ?? 1,
       history,
       finished: run?.finished,
+      ending: this.#ledger.records.ending(),
+      confirmed: this.#ledger.records.confirmed(),
+      sessions: this.#ledger.records.sessions(),
+      counted: this.#ledger.records.counted(),
       open: open === undefined ? undefined : {
         assigned: open.assigned,
         answered: [...open.answered].sort(),
@@ -148,7 +110,9 @@ export class Vault implements Disposable {
   }
 
   #sweep(): Swept {
-    const recorded = this.#ledger.unsaved().flatMap(({ round }) => this.#ledger.updates(round));
+    const recorded = this.#ledger.records.unsaved().flatMap(({ round }) =>
+      this.#ledger.records.updates(round)
+    );
     return this.#shelf.sweep(new Set(recorded.map((update) => update.file)));
   }
 
@@ -168,7 +132,7 @@ export class Vault implements Disposable {
   /** Goes on from the newest saved model: folds again what was accepted before the process ended. */
   #resume(): void {
     const { strategy, stateDirectory } = this.#options;
-    const round = this.#ledger.history().at(-1)?.round ?? 0;
+    const round = this.#ledger.records.record()?.round ?? 0;
     const bytes = this.#shelf.model(round);
     if (bytes === undefined) {
       throw new VaultError(
@@ -179,10 +143,10 @@ export class Vault implements Disposable {
     this.#adopt(round, bytes);
     const state = this.#shelf.strategyState(round);
     if (state !== undefined) strategy.restore?.(tensorsOf(state, "the strategy's state"));
-    const unsaved = this.#ledger.unsaved();
+    const unsaved = this.#ledger.records.unsaved();
     for (const row of unsaved) {
       this.#start(row.round, row.assigned);
-      for (const update of this.#ledger.updates(row.round)) this.#refold(update);
+      for (const update of this.#ledger.records.updates(row.round)) this.#refold(update);
       if (row.stage === "closing") {
         this.close(row.round);
         this.save(row.round, 0);
@@ -269,9 +233,9 @@ export class Vault implements Disposable {
 
   abandon(round: number): void {
     if (this.#open?.round !== round) return;
-    const files = this.#ledger.updates(round).map((update) => update.file);
+    const files = this.#ledger.records.updates(round).map((update) => update.file);
     this.#ledger.abandon(round);
-    this.#end();
+    this.#endRound();
     this.#shelf.dropUpdates(files);
   }
 
@@ -282,8 +246,8 @@ export class Vault implements Disposable {
       throw new RangeError(`Cannot close round ${round}: it is not open`);
     }
     this.#ledger.closing(round);
-    this.#end();
-    const updates = this.#ledger.updates(round);
+    this.#endRound();
+    const updates = this.#ledger.records.updates(round);
     this.#adopt(round, encodeSafetensors(open.aggregation.finish().tensors));
     const made: MadeRound = {
       round,
@@ -303,7 +267,7 @@ export class Vault implements Disposable {
       throw new RangeError(`Cannot save the model of round ${round}: it was not made`);
     }
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const files = this.#ledger.updates(round).map((update) => update.file);
+    const files = this.#ledger.records.updates(round).map((update) => update.file);
     const state = this.#options.strategy.state?.();
     if (state !== undefined) this.#shelf.saveStrategyState(round, encodeSafetensors(state));
     this.#shelf.saveModel(round, bytes);
@@ -317,7 +281,7 @@ export class Vault implements Disposable {
 
   /** Adds to a saved round what its evaluation gave. */
   evaluated(round: number, evaluation: Metrics): void {
-    const record = this.#ledger.history().find((each) => each.round === round);
+    const record = this.#ledger.records.record(round);
     if (record !== undefined) this.#ledger.closed({ ...record, evaluation });
   }
 
@@ -332,10 +296,25 @@ export class Vault implements Disposable {
   }
 
   /** Writes the final model and the history beside the ledger. Gives back the model's path. */
-  finish(round: number, reason: string): { sha256: string; modelPath: string | undefined } {
-    const modelPath = this.#shelf.saveFinal(this.#held(round), this.#ledger.history());
-    this.#ledger.finishRun(reason);
+  finish(round: number, ending: Ending): { sha256: string; modelPath: string | undefined } {
+    const history = this.#ledger.records.history();
+    const modelPath = this.#shelf.saveFinal(this.#held(round), history);
+    this.#ledger.endRun(ending);
     return { sha256: this.sha256(round), modelPath };
+  }
+
+  /** Every client heard of the end, or had its time. */
+  end(): void {
+    this.#ledger.finishRun();
+  }
+
+  keepSession(session: SessionRow): void {
+    this.#ledger.keepSession(session);
+  }
+
+  /** @param confirmed The client holds the final model. */
+  endSession(client: string, confirmed: boolean): void {
+    this.#ledger.endSession(client, confirmed);
   }
 
   #held(round: number): Uint8Array<ArrayBuffer> {
@@ -352,14 +331,14 @@ export class Vault implements Disposable {
     this.#models.set(round, bytes);
   }
 
-  #end(): void {
+  #endRound(): void {
     this.#open = undefined;
     for (const client of this.#assemblies.keys()) this.#shelf.dropUpload(client);
     this.#assemblies.clear();
   }
 
   [Symbol.dispose](): void {
-    this.#end();
+    this.#endRound();
     this.#ledger[Symbol.dispose]();
     this.#shelf[Symbol.dispose]();
   }

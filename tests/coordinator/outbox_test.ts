@@ -58,6 +58,7 @@ function client(routes: readonly Route[] = [{ wire: "small", id: 1 }]): Client {
     downlinkWire: undefined,
     lastHeardMs: 0,
     held: undefined,
+    counted: undefined,
   };
 }
 

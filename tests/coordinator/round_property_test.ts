@@ -109,7 +109,10 @@ class Witness {
       this.#closing = undefined;
     }
     const member = "client" in event ? this.#members.get(event.client) : undefined;
-    if (member !== undefined && event.kind === "left") member.present = false;
+    if (member !== undefined && event.kind === "left") {
+      member.present = false;
+      if (!member.converged) this.#members.delete(event.client);
+    }
     if (member !== undefined && event.kind === "converged") member.converged = true;
   }
 
@@ -252,12 +255,13 @@ function whatMustCome(state: RunState, steps: number): RunEvent {
 }
 
 /** What a state directory holds of a run. */
-function remembered({ closedRounds, nextTaskId, open }: RunState): Remembered {
+function remembered({ closedRounds, nextTaskId, open, members }: RunState): Remembered {
   const assignments = [...open?.assignments ?? []];
   return {
     closedRounds,
     nextTaskId: nextTaskId - 1, // the ledger knows the largest id given out, plus one
-    counted: [],
+    clients: [...members].map(([client, member]) => ({ client, ...member })),
+    ending: undefined,
     open: open === undefined ? undefined : {
       assigned: assignments.map(([client, { taskId, samples }]) => ({ client, taskId, samples })),
       answered: assignments.filter(([, each]) => each.state === "answered").map(([id]) => id),
@@ -275,15 +279,12 @@ Deno.test("resumedRun() of what is remembered goes on with the same round and th
       const [before, after] = [state.open, resumed.state.open];
       assert.equal(after?.round, before?.round);
       assert.equal(resumed.state.closedRounds, state.closedRounds);
-      for (const [client, assignment] of before?.assignments ?? []) {
-        const state = assignment.state === "answered" ? "answered" : "open";
-        assert.deepEqual(after?.assignments.get(client), { ...assignment, state });
-      }
-      assert.equal(after?.assignments.size, before?.assignments.size);
+      assert.deepEqual(after?.assignments, before?.assignments);
+      assert.deepEqual(resumed.state.members, state.members);
       // The answers that were missing close it, with the same updates as without interruption.
       let next = resumed.state;
       for (const [client, { taskId, state }] of before?.assignments ?? []) {
-        if (state !== "answered") next = step(next, { kind: "answered", client, taskId }).state;
+        if (state === "open") next = step(next, { kind: "answered", client, taskId }).state;
       }
       assert.equal(next.phase, "closing");
       const begun = step(step(next, { kind: "closed", round: state.closedRounds + 1 }).state, {

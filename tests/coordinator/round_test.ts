@@ -5,10 +5,12 @@ import {
   newRun,
   type OpenRound,
   type Plan,
+  type Remembered,
   resumedRun,
   type RunEvent,
   type RunState,
   step,
+  type Stop,
 } from "../../src/coordinator/round.ts";
 
 const plan: Plan = {
@@ -56,6 +58,24 @@ function training(more: Partial<Plan> = {}, clients = ["a", "b"]): RunState {
   const { state } = apply(newRun({ ...plan, ...more }), ...joined(...clients));
   assert.equal(state.phase, "training");
   return state;
+}
+
+/** A client that had a session and was present. */
+function here(client: ClientId): Remembered["clients"][number] {
+  return { client, samples: 100, converged: false, present: true };
+}
+
+/** Of a run with two clients, between two rounds. */
+function remembered(more: Partial<Remembered>): Remembered {
+  const clients = [here("a"), here("b")];
+  return {
+    closedRounds: 0,
+    nextTaskId: 9,
+    clients,
+    ending: undefined,
+    open: undefined,
+    ...more,
+  };
 }
 
 function states(open: OpenRound | undefined): Record<ClientId, string> {
@@ -257,7 +277,7 @@ Deno.test("a resumed round goes on with the same tasks, whoever answered before 
     samples,
   }));
   const open = { assigned, answered: ["b"] };
-  const resumed = resumedRun(state.plan, { closedRounds: 0, nextTaskId: 5, counted: [], open });
+  const resumed = resumedRun(state.plan, remembered({ nextTaskId: 5, open }));
   assert.deepEqual(kinds(resumed.effects), ["resume", "startGrace"]);
   assert.deepEqual(states(resumed.state.open), { a: "open", b: "answered" });
   assert.deepEqual(apply(resumed.state, answer(state, "a")).effects, [
@@ -268,24 +288,39 @@ Deno.test("a resumed round goes on with the same tasks, whoever answered before 
 Deno.test("a resumed round in which all have answered closes", () => {
   const assigned = [{ client: "a", taskId: 8, samples: 10 }];
   const open = { assigned, answered: ["a"] };
-  const { state, effects } = resumedRun(plan, {
-    closedRounds: 1,
-    nextTaskId: 9,
-    counted: ["a"],
-    open,
-  });
+  const { state, effects } = resumedRun(
+    plan,
+    remembered({ closedRounds: 1, nextTaskId: 9, open }),
+  );
   assert.deepEqual(kinds(effects), ["resume", "close"]);
   assert.equal(state.phase, "closing");
   assert.equal(state.open?.round, 2);
 });
 
+Deno.test("a resumed round goes on without those who had left it, or had converged", () => {
+  const assigned = ["a", "b", "c"].map((client, at) => ({
+    client,
+    taskId: 2 + 2 * at,
+    samples: 9,
+  }));
+  const clients = [here("a"), { ...here("b"), present: false }, { ...here("c"), converged: true }];
+  const resumed = resumedRun(plan, remembered({ clients, open: { assigned, answered: [] } }));
+  assert.deepEqual(states(resumed.state.open), { a: "open", b: "lost", c: "lost" });
+  assert.deepEqual([...resumed.state.members.keys()], ["a", "c"]);
+});
+
+Deno.test("a resumed run without an open round begins the next one with those who were there", () => {
+  const { state, effects } = resumedRun(plan, remembered({ closedRounds: 1, nextTaskId: 7 }));
+  assert.deepEqual(kinds(effects), ["begin"]);
+  assert.equal(state.open?.round, 2);
+  assert.deepEqual([...state.open?.assignments.keys() ?? []], ["a", "b"]);
+});
+
 Deno.test("a resumed run without an open round gathers, and uses no task id again", () => {
-  const resumed = resumedRun(plan, {
-    closedRounds: 1,
-    nextTaskId: 7,
-    counted: ["a"],
-    open: undefined,
-  });
+  const resumed = resumedRun(
+    plan,
+    remembered({ closedRounds: 1, nextTaskId: 7, clients: [here("a")] }),
+  );
   assert.deepEqual(resumed.effects, []);
   assert.equal(resumed.state.phase, "gathering");
   const { state } = apply(resumed.state, ...joined("a", "b"));
@@ -293,13 +328,15 @@ Deno.test("a resumed run without an open round gathers, and uses no task id agai
 });
 
 Deno.test("a resumed run whose rounds are done waits for those who are to hear of the end", () => {
-  const { state, effects } = resumedRun(plan, {
-    closedRounds: 3,
-    nextTaskId: 7,
-    counted: ["a", "b"],
-    open: undefined,
-  });
+  const { state, effects } = resumedRun(plan, remembered({ closedRounds: 3, nextTaskId: 7 }));
   assert.deepEqual(kinds(effects), ["finish"]);
   assert.deepEqual([...state.members.keys()], ["a", "b"]);
   assert.ok([...state.members.values()].every((member) => member.present));
+});
+
+Deno.test("a resumed run that had an end ends for the same reason, whatever rounds are left", () => {
+  const ending: Stop = { code: "target", sentence: "accuracy 0.9 reached the target 0.9" };
+  const { state, effects } = resumedRun(plan, remembered({ closedRounds: 1, ending }));
+  assert.deepEqual(effects, [{ kind: "finish", reason: ending }]);
+  assert.equal(state.phase, "finishing");
 });

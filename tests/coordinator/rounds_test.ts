@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Task, Verdict } from "../../src/contract/federation_pb.ts";
+import type { SessionRow } from "../../src/vault/ledger.ts";
 import { VaultLink } from "../../src/vault/link.ts";
 import {
   Federation,
@@ -116,6 +117,20 @@ Deno.test("a run that goes on drops who does not come back, also where its round
   await federation.logged("round closed", { round: 5, cause: "complete", selected: 1 });
 });
 
+function sessionOf(client: string): SessionRow {
+  return {
+    client,
+    session: new Uint8Array(16).fill(client.charCodeAt(0)),
+    nonce: new Uint8Array(16),
+    samples: 100,
+    software: "test",
+    labels: {},
+    downlinkWire: undefined,
+    present: true,
+    converged: false,
+  };
+}
+
 /** A state directory with an open round. */
 async function remember(
   directory: StateDirectory,
@@ -136,6 +151,7 @@ async function remember(
     taskId: 2 + 2 * index,
     samples: 100,
   }));
+  for (const client of clients) await vault.calls.keepSession(sessionOf(client));
   await vault.calls.begin(1, assigned);
   for (const { client, taskId } of assigned.filter((each) => answered.includes(each.client))) {
     const bytes = weights([1, 2, 3, 4]);

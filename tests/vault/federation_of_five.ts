@@ -9,6 +9,7 @@ import { floats, named } from "../weights/sample_tensors.ts";
 import type { Tensor } from "../../src/weights/tensors.ts";
 
 export const ROUNDS = 3;
+export const ENDING = { code: "rounds", sentence: "the rounds are done" } as const;
 export const CLIENTS = ["ann", "Bob", "carol", "dan", "eve"] as const;
 const SAMPLES = [7, 100, 31, 64, 1];
 
@@ -111,5 +112,6 @@ export function* train(vault: Vault, opened: Opened): Generator<string> {
 
 export function finish(vault: Vault, steps: Generator<string>): void {
   while (!steps.next().done);
-  vault.finish(ROUNDS, "the rounds are done");
+  vault.finish(ROUNDS, ENDING);
+  vault.end();
 }

@@ -5,6 +5,7 @@ import { permissions, VaultLink } from "../../src/vault/link.ts";
 import { VaultError } from "../../src/vault/vault.ts";
 import {
   assigned,
+  ENDING,
   finish,
   initial,
   openVault,
@@ -66,7 +67,7 @@ Deno.test("the Worker makes the same model as the vault in process, whatever the
     const record = await link.calls.save(round, 1);
     assert.equal(record.sha256, await link.calls.sha256(round));
   }
-  const done = await link.calls.finish(ROUNDS, "the rounds are done");
+  const done = await link.calls.finish(ROUNDS, ENDING);
   assert.equal(done.sha256, vault.sha256(ROUNDS));
 });
 

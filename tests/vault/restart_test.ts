@@ -7,6 +7,7 @@ import type { RoundRecord } from "../../src/vault/ledger.ts";
 import {
   assigned,
   CLIENTS,
+  ENDING,
   finish,
   initial,
   openVault,
@@ -44,7 +45,7 @@ function interrupted(strategy: StrategyName, lastCall: number): Result | undefin
     let calls = 0;
     while (calls < lastCall && !steps.next().done) calls++;
     if (calls < lastCall) {
-      vault.finish(ROUNDS, "the rounds are done");
+      vault.finish(ROUNDS, ENDING);
       return resultIn(directory);
     }
     directory = stack.use(directory.copy());
@@ -56,7 +57,7 @@ function uninterrupted(strategy: StrategyName): Result & { calls: string[] } {
   using directory = new StateDirectory();
   using vault = openVault(directory.path, { strategy });
   const calls = [...train(vault, vault.open(initial()))];
-  vault.finish(ROUNDS, "the rounds are done");
+  vault.finish(ROUNDS, ENDING);
   return { ...resultIn(directory), calls };
 }
 

@@ -7,6 +7,7 @@ import { floats, named } from "../weights/sample_tensors.ts";
 import {
   assigned,
   CLIENTS,
+  ENDING,
   finish,
   initial,
   model,
@@ -49,6 +50,10 @@ Deno.test("a new run begins with the initial model", () => {
       nextTaskId: 1,
       history: [],
       finished: undefined,
+      ending: undefined,
+      confirmed: [],
+      sessions: [],
+      counted: [],
       open: undefined,
       model: {
         bytes: initial().length,
@@ -264,7 +269,7 @@ Deno.test("the model's SHA-256 is that of its bytes", () => {
   finish(vault, train(vault, vault.open(initial())));
   const sha256 = createHash("sha256").update(bytesOf(vault, ROUNDS)).digest("hex");
   assert.equal(vault.sha256(ROUNDS), sha256);
-  assert.deepEqual(vault.finish(ROUNDS, "once more"), { sha256, modelPath: undefined });
+  assert.deepEqual(vault.finish(ROUNDS, ENDING), { sha256, modelPath: undefined });
 });
 
 Deno.test("an update of no bytes is malformed", () => {

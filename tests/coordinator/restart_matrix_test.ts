@@ -1,0 +1,165 @@
+/** A server killed with kill -9 in each state of a run, real clients that come back by themselves. */
+
+import assert from "node:assert/strict";
+import { Session } from "../../src/client/session.ts";
+import type { Outcome } from "../../src/coordinator/options.ts";
+import { TextLineStream } from "../../src/demo/lines.ts";
+import { decodeSafetensors } from "../../src/weights/safetensors.ts";
+import { isRejection } from "../../src/weights/tensors.ts";
+import { GivenTrainer } from "../client/given_trainer.ts";
+import { weights } from "../support/federation.ts";
+import { StateDirectory } from "../vault/state_directory.ts";
+import type { KilledServerSpec, Killing } from "./killed_server.ts";
+
+/** A power of two: each client's share of the mean is exact in float32. */
+const CLIENTS = 4;
+const ROUNDS = 2;
+/** An update has several parts of 1 KiB. */
+const PARAMETERS = 1024;
+
+const STATES: readonly [state: string, killing: Killing][] = [
+  ["gathering", { call: "keepSession", when: "done", count: 3 }],
+  ["training, no update in", { call: "begin", when: "done", count: 1 }],
+  ["training, in mid-upload", { call: "part", when: "done", outcome: "held", count: 5 }],
+  ["training, one update in", { call: "part", when: "done", outcome: "accepted", count: 1 }],
+  ["training, all but one in", { call: "part", when: "done", outcome: "accepted", count: 3 }],
+  ["training, all in", { call: "part", when: "done", outcome: "accepted", count: 4 }],
+  ["training round 2", { call: "part", when: "done", outcome: "accepted", count: 6 }],
+  ["about to aggregate", { call: "close", when: "asked", count: 1 }],
+  ["having aggregated", { call: "close", when: "done", count: 1 }],
+  ["about to save", { call: "save", when: "asked", count: 1 }],
+  ["having saved", { call: "save", when: "done", count: 1 }],
+  ["having saved the last model", { call: "save", when: "done", count: 2 }],
+  ["evaluating", { call: "evaluated", when: "asked", count: 1 }],
+  ["having evaluated", { call: "evaluated", when: "done", count: 1 }],
+  ["about to finish", { call: "finish", when: "asked", count: 1 }],
+  ["announcing Finish", { call: "finish", when: "done", count: 1 }],
+  ["announcing Finish, one confirmed", { call: "endSession", when: "done", count: 1 }],
+  ["announcing Finish, all but one confirmed", { call: "endSession", when: "done", count: 3 }],
+  ["about to end", { call: "end", when: "asked", count: 1 }],
+];
+
+interface Listening {
+  readonly url: string;
+  readonly runId: string;
+}
+
+class Server implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(spec: KilledServerSpec) {
+    this.#child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--allow-all", "--no-check", "--quiet", program, JSON.stringify(spec)],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream())[Symbol.asyncIterator]();
+  }
+
+  async #says<Line>(): Promise<Line> {
+    const { value, done } = await this.#lines.next();
+    assert.ok(!done, "the server has ended");
+    return JSON.parse(value);
+  }
+
+  listening(): Promise<Listening> {
+    return this.#says();
+  }
+
+  outcome(): Promise<Outcome> {
+    return this.#says();
+  }
+
+  async ended(): Promise<Deno.CommandStatus> {
+    const status = await this.#child.status;
+    while (!(await this.#lines.next()).done);
+    return status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error; // it has ended
+    }
+    await this.ended();
+  }
+}
+
+const program = new URL("./killed_server.ts", import.meta.url).pathname;
+
+/** Client i adds 1 to parameter i: the model shows whose updates are in it, and how often. */
+function trainerOf(index: number): GivenTrainer {
+  return new GivenTrainer((model) => {
+    const values = valuesOf(model);
+    values[index] = (values[index] ?? 0) + 1;
+    return weights(values);
+  });
+}
+
+function valuesOf(model: Uint8Array): number[] {
+  const tensors = decodeSafetensors(model);
+  assert.ok(!isRejection(tensors));
+  return [...new Float32Array((tensors.get("w")?.bytes ?? new Uint8Array()).slice().buffer)];
+}
+
+for (const [state, killing] of STATES) {
+  Deno.test(`killed ${state}, a server goes on where it was: each update counts once`, async () => {
+    using directory = new StateDirectory();
+    const spec = {
+      state: directory.path,
+      clients: CLIENTS,
+      rounds: ROUNDS,
+      parameters: PARAMETERS,
+    };
+    await using first = new Server({ ...spec, port: 0, killing, hasty: false });
+    const { url, runId } = await first.listening();
+    const trainers = Array.from({ length: CLIENTS }, (_, index) => trainerOf(index));
+    const runIds = new Set<string>();
+    const stop = new AbortController();
+    const sessions = trainers.map((trainer, index) =>
+      new Session({
+        clientId: `client-${index}`,
+        urls: [new URL(url)],
+        trainer,
+        software: "test",
+        signal: stop.signal,
+        backoff: { firstMs: 20, mostMs: 100 },
+        observe: (event) => event.kind === "welcomed" && runIds.add(event.runId),
+      }).run()
+    );
+    const finals = Promise.all(sessions);
+    finals.catch(() => {});
+    assert.equal((await first.ended()).signal, "SIGKILL");
+    // Who sent its confirmation as the server died does not come back to repeat it.
+    const hasty = killing.call === "endSession" || killing.call === "end";
+    const port = Number(new URL(url).port);
+    await using second = new Server({ ...spec, port, killing: undefined, hasty });
+    try {
+      assert.equal((await second.listening()).runId, runId);
+      const { rounds, sha256, confirmed } = await second.outcome();
+      assert.equal(rounds, ROUNDS);
+      assert.ok(confirmed.length >= (hasty ? killing.count : CLIENTS), `${confirmed} confirmed`);
+      const share = ROUNDS / CLIENTS;
+      const expected = Array.from({ length: PARAMETERS }, (_, at) => at < CLIENTS ? share : 0);
+      for (const { model } of await finals) {
+        assert.deepEqual(valuesOf(model), expected);
+        const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", model));
+        assert.equal(digest.toHex(), sha256);
+      }
+      assert.deepEqual([...runIds], [runId]);
+      // Who kept its session keeps its work: nobody trains a round twice.
+      for (const { calls } of trainers) {
+        const trained = calls.all.filter(({ kind }) => kind === "train");
+        assert.deepEqual(trained.map(({ task }) => task?.round), [1, 2]);
+      }
+      assert.equal((await second.ended()).code, 0);
+    } finally {
+      stop.abort();
+      await Promise.allSettled(sessions);
+    }
+  });
+}
