@@ -16,10 +16,15 @@ export interface Hub {
   detach(wire: WireName, reason: string): void;
 }
 
+/**
+ * Makes a new link to a wire's server: a new Worker, mostly. `urls` are where clients reached the one
+ * before it, and look for this one: a port that was any free one is to be the same again.
+ */
+export type MakeLink = (urls?: readonly string[]) => Link;
+
 export interface SupervisorOptions {
   readonly hub: Hub;
-  /** Makes a new link to each wire's server: a new Worker, mostly. */
-  readonly wires: ReadonlyMap<WireName, () => Link>;
+  readonly wires: ReadonlyMap<WireName, MakeLink>;
   readonly clock: Clock;
   readonly events: Events;
   readonly firstRetryMs?: number;
@@ -88,7 +93,7 @@ export class Supervisor implements AsyncDisposable {
 /** One wire's life: up, down, up again. */
 class Watch {
   readonly #wire: WireName;
-  readonly #make: () => Link;
+  readonly #make: MakeLink;
   readonly #options: SupervisorOptions;
   #link: Link | undefined;
   #state: WireState["state"] = "starting";
@@ -102,7 +107,7 @@ class Watch {
   #before = { up: 0, down: 0 };
   #newest: Traffic = { up: 0, down: 0, connections: 0 };
 
-  constructor(wire: WireName, make: () => Link, options: SupervisorOptions) {
+  constructor(wire: WireName, make: MakeLink, options: SupervisorOptions) {
     this.#wire = wire;
     this.#make = make;
     this.#options = options;
@@ -120,7 +125,7 @@ class Watch {
 
   /** Resolves with no address where the wire is not up yet. */
   async start(): Promise<readonly Address[]> {
-    const link = this.#make();
+    const link = this.#make(this.#urls);
     this.#link = link;
     try {
       const addresses = await this.#options.hub.attach(this.#wire, link);
@@ -174,7 +179,7 @@ class Watch {
     this.#restarts++;
     let link = dead;
     try {
-      this.#link = link = this.#make();
+      this.#link = link = this.#make(this.#urls);
       const addresses = await this.#options.hub.attach(this.#wire, link);
       this.#up(addresses, link);
     } catch (error) {

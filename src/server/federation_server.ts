@@ -1,10 +1,10 @@
 /** The whole server, put together from its configuration: vault, coordinator, wires, status page. */
 
-import type { Address, Link, WireName } from "../contract/protocol_server.ts";
+import type { Address, WireName } from "../contract/protocol_server.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
 import { type Clock, systemClock } from "../coordinator/clock.ts";
 import type { Outcome } from "../coordinator/options.ts";
-import { Supervisor } from "../coordinator/supervisor.ts";
+import { type MakeLink, Supervisor } from "../coordinator/supervisor.ts";
 import type { Config } from "../config.ts";
 import type { Events } from "../events.ts";
 import type { Metrics } from "../metrics.ts";
@@ -24,7 +24,7 @@ export interface ServerParts {
   readonly events: Events;
   readonly metrics: Metrics;
   /** Instead of the Workers of `config.protocols`. `certified` is the configuration as they get it. */
-  readonly wires?: (runId: string, certified: Config) => ReadonlyMap<WireName, () => Link>;
+  readonly wires?: (runId: string, certified: Config) => ReadonlyMap<WireName, MakeLink>;
   /** Wires that are left out, and why. */
   readonly missing?: Readonly<Record<WireName, string>>;
   readonly clock?: Clock;

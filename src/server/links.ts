@@ -6,6 +6,7 @@ import { WorkerLink } from "../contract/link.ts";
 import type { PacingOptions } from "../contract/paced_server.ts";
 import type { Link, WireName } from "../contract/protocol_server.ts";
 import type { ServerOptions } from "../contract/server_options.ts";
+import type { MakeLink } from "../coordinator/supervisor.ts";
 import {
   type BrokerName,
   BROKERS,
@@ -15,12 +16,22 @@ import {
 } from "../protocols/mod.ts";
 
 /** By wire: what starts its server, now and after it died. */
-export function linksOf(config: Config, runId: string): ReadonlyMap<WireName, () => Link> {
-  const links = new Map<WireName, () => Link>(
-    config.protocols.map((wire) => [wire, () => workerLink(wire, config, runId)]),
+export function linksOf(config: Config, runId: string): ReadonlyMap<WireName, MakeLink> {
+  const links = new Map<WireName, MakeLink>(
+    config.protocols.map((wire) => [
+      wire,
+      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), runId),
+    ]),
   );
   for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, runId));
   return links;
+}
+
+/** Of any free port the one that clients know, once there is one. */
+function onPortOf([url]: readonly string[], wire: ProtocolName, config: Config): Config {
+  const own = config[wire];
+  const port = Number(URL.parse(url ?? "")?.port ?? "0");
+  return own.port === 0 ? { ...config, [wire]: { ...own, port } } : config;
 }
 
 /** The brokers that the operator has named. */

@@ -15,8 +15,10 @@ const { signal } = new AbortController();
 /** What the hub was told, in order. */
 class RecordingHub implements Hub {
   readonly told: string[] = [];
+  readonly links: Link[] = [];
 
   async attach(wire: WireName, link: Link) {
+    this.links.push(link);
     this.told.push(`attach ${wire}`);
     return await link.listen(new ScriptedCoordinator());
   }
@@ -227,4 +229,26 @@ Deno.test("a supervisor that is closed while a Worker starts closes that one, to
   await bench[Symbol.asyncDispose]();
   for (const link of bench.links.get("one") ?? []) await link.closed.catch(() => {});
   assert.equal(bench.clock.timers, 0);
+});
+
+Deno.test("a wire's next server is told where clients reached the one before it", async () => {
+  const told: (readonly string[] | undefined)[] = [];
+  const hub = new RecordingHub();
+  const clock = new ManualClock();
+  const log = new Awaitable<LogLine>();
+  const make = (urls?: readonly string[]) => {
+    told.push(urls);
+    const url = new URL("../contract/small_worker.ts", import.meta.url);
+    return new WorkerLink(new Worker(url, { type: "module" }), {}, pacing);
+  };
+  const wires = new Map([["one", make]]);
+  await using supervisor = new Supervisor({ hub, wires, clock, events: eventsTo(log) });
+  const urls = (await supervisor.start()).map(({ url }) => url);
+  assert.notEqual(urls.length, 0);
+  const body = { case: "closing", value: { detail: "lose the listener" } } as const;
+  await hub.links[0]?.send({ wire: "one", id: 1 }, serverMessage({ body }), { signal });
+  await log.find(({ message }) => message === "wire down");
+  clock.pass(1000);
+  await log.some(2, ({ message }) => message === "wire up");
+  assert.deepEqual(told, [[], urls]);
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { largestMessageBytes } from "../../src/contract/codec.ts";
+import { available } from "../../src/server/available.ts";
+import { withCertificate } from "../../src/server/certificate.ts";
 import { linksOf, serverOptions } from "../../src/server/links.ts";
 import { ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
@@ -30,8 +32,8 @@ Deno.test("linksOf() makes a Worker for a wire each time it is asked, and none b
   assert.deepEqual([...links.keys()], ["grpc", "mqtt"]);
   const make = links.get("grpc");
   assert.ok(make);
-  await using one = make();
-  await using two = make();
+  await using one = make([]);
+  await using two = make([]);
   const [address] = await one.listen(new ScriptedCoordinator());
   const [other] = await two.listen(new ScriptedCoordinator());
   assert.match(address?.url ?? "", /^grpc:\/\/127\.0\.0\.1:\d+\/default$/);
@@ -52,7 +54,24 @@ Deno.test("linksOf() puts an instance beside the endpoints for each broker that 
   for (const wire of ["mqtt@broker", "amqp@broker"]) {
     const make = links.get(wire);
     assert.ok(make);
-    await using link = make();
+    await using link = make([]);
     await assert.rejects(link.listen(new ScriptedCoordinator()), /Cannot reach the \w+ broker at/);
   }
 });
+
+for (const wire of ["mqtt", "amqp", "grpc", "quic", "dds"] as const) {
+  Deno.test(`linksOf() gives ${wire} the port again that it had, where the setting is any free one`, async () => {
+    using directory = new StateDirectory();
+    const flags = { protocols: wire, [`${wire}-port`]: "0" };
+    const { config } = available(smallConfig(directory.path, flags));
+    const make = linksOf(await withCertificate(config), "run").get(wire);
+    assert.ok(make, `${wire} cannot run on this machine`);
+    const listen = async (urls: readonly string[]) => {
+      await using link = make(urls);
+      return (await link.listen(new ScriptedCoordinator())).map(({ url }) => url);
+    };
+    const first = await listen([]);
+    assert.deepEqual(await listen(first), first);
+    assert.deepEqual(await listen(first), first);
+  });
+}
