@@ -55,6 +55,10 @@ const training = z.strictObject({
     .describe("How long a round waits for further updates once it has its quorum"),
   roundTimeoutMs: milliseconds().default(600_000)
     .describe("When a round closes with the updates it has, quorum or not"),
+  deadlineFactor: z.number().min(1).max(1000).optional().describe(
+    "Makes the deadline adaptive: the 95th percentile of the newest rounds' durations times this, " +
+      "at most the round timeout",
+  ),
   evaluateFraction: z.number().min(0).max(1).default(0)
     .describe("Fraction of the clients that evaluate each model on their own data; 0 is none"),
   evaluationTimeoutMs: milliseconds().default(60_000)

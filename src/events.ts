@@ -106,6 +106,12 @@ const table = {
     "waiting for clients",
     (metrics) => metrics.gatherings.inc(),
   ),
+  /** Nobody is left to train; the run goes on when clients are back. */
+  deserted: row<{ phase: string; round: number }>(
+    ({ phase }) => phase === "finishing" || phase === "finished" ? "debug" : "warning",
+    "every client is gone",
+    (metrics) => metrics.desertions.inc(),
+  ),
 
   clientJoined: row<{ client: string; wire: WireName; samples: number; software: string }>(
     "info",

@@ -19,6 +19,7 @@ export class Metrics {
   readonly runInfo = this.#gauge("run_info", "1 for the run that is served", ["name", "run_id"]);
   readonly runsStopped = this.#counter("runs_stopped_total", "Runs that ended", ["reason"]);
   readonly gatherings = this.#counter("gatherings_total", "Waits for enough clients", []);
+  readonly desertions = this.#counter("desertions_total", "Times that every client was gone", []);
 
   readonly clients = this.#gauge("clients", "Clients in the roster", []);
   readonly clientsJoined = this.#counter("clients_joined_total", "Clients that joined", ["wire"]);

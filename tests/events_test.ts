@@ -11,6 +11,7 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   stateSwept: { files: 2, bytes: 1024 },
   runStopped: { reason: "rounds", round: 5, seconds: 41.2 },
   gathering: { clients: 1, wanted: 2 },
+  deserted: { phase: "gathering", round: 1 },
   clientJoined: { client: "edge-1", wire: "mqtt", samples: 100, software: "test 1" },
   clientReplaced: { client: "edge-1", wire: "mqtt", by: "quic" },
   clientLeft: { client: "edge-1", reason: "silent" },

@@ -80,10 +80,11 @@ const LOOKS: Readonly<Record<string, Look>> = { up: "good", down: "bad", restart
 
 /** The status for people. */
 export function view(status: Status, output: Output): string {
-  const { name, run_id, phase, round, rounds } = status;
+  const { name, run_id, phase, round, rounds, waiting_for } = status;
   const parts = [
     `${paint(output, "strong", printable(name))}  ${phase}, ${round} of ${rounds} rounds closed` +
-    `  ${paint(output, "faint", `run ${printable(run_id)}`)}\n`,
+    `  ${paint(output, "faint", `run ${printable(run_id)}`)}\n` +
+    (waiting_for === undefined ? "" : `waiting for: ${printable(waiting_for)}\n`),
     table(status.wires, [
       { title: "wire", text: ({ wire }) => wire },
       { title: "state", text: ({ state }) => state, look: ({ state }) => LOOKS[state] ?? "faint" },

@@ -23,6 +23,7 @@ import { closing } from "./replies.ts";
 import { Roster } from "./roster.ts";
 import type { RunState } from "./round.ts";
 import { Rounds } from "./rounds.ts";
+import { waitingFor } from "./waiting.ts";
 
 export class Coordinator implements AsyncDisposable {
   readonly #options: CoordinatorOptions;
@@ -195,6 +196,11 @@ export class Coordinator implements AsyncDisposable {
 
   get phase(): RunState["phase"] {
     return this.#rounds.state.phase;
+  }
+
+  /** In words; undefined when the run waits for nobody. */
+  get waitingFor(): string | undefined {
+    return waitingFor(this.#rounds.state);
   }
 
   get history(): readonly RoundRecord[] {

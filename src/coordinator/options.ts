@@ -13,6 +13,8 @@ export interface CoordinatorOptions {
   readonly name: string;
   readonly plan: Plan;
   readonly roundTimeoutMs: number;
+  /** Makes the deadline adaptive, see deadline.ts. */
+  readonly deadlineFactor?: number | undefined;
   readonly graceMs: number;
   readonly stopping: StoppingRules;
   /** Fraction of the clients present that evaluate each model, 0 to 1, and how long they have. */

@@ -6,6 +6,7 @@ import type { Assigned, Metrics, RoundRecord } from "../vault/ledger.ts";
 import type { MadeRound } from "../vault/vault.ts";
 import type { Admission } from "./admission.ts";
 import type { Timer } from "./clock.ts";
+import { deadlineMs, NEWEST_ROUNDS } from "./deadline.ts";
 import { Evaluations } from "./evaluations.ts";
 import { Finale } from "./finale.ts";
 import { type CoordinatorOptions, sentence } from "./options.ts";
@@ -40,6 +41,11 @@ export class Rounds implements AsyncDisposable {
   #state: RunState;
   #history: readonly RoundRecord[];
   #begunMs: number;
+  #deadlineMs: number;
+  /** How long the newest rounds took, also those that are not saved yet. */
+  #seconds: readonly number[];
+  /** The open round was begun before: by an earlier process, or in vain. */
+  #again = false;
   #timers: Timer[] = [];
   /** Saving, hashing and evaluating of closed rounds, beside the next one. */
   #aftermath: Promise<unknown> = Promise.resolve();
@@ -55,6 +61,8 @@ export class Rounds implements AsyncDisposable {
     this.#outbox = outbox;
     this.#history = opened.history;
     this.#begunMs = clock.nowMs();
+    this.#deadlineMs = options.roundTimeoutMs;
+    this.#seconds = opened.history.slice(-NEWEST_ROUNDS).map((record) => record.seconds);
     this.evaluations = new Evaluations({
       ...evaluation,
       seed: plan.seed,
@@ -69,7 +77,7 @@ export class Rounds implements AsyncDisposable {
       roster,
       outbox,
       metrics: () => this.#history.at(-1)?.evaluation ?? {},
-      awaited: () => [...this.#state.members.values()].some((member) => member.present),
+      awaited: () => presentIn(this.#state.members) > 0,
       over: () => this.#step({ kind: "finished" }),
     });
     const { state, effects } = resumedRun(plan, {
@@ -127,15 +135,18 @@ export class Rounds implements AsyncDisposable {
 
   #step(event: RunEvent): void {
     if (this.#over) return;
-    const { phase } = this.#state;
+    const { phase, members } = this.#state;
     const { state, effects } = step(this.#state, event);
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
     if (phase !== "gathering" && this.#state.phase === "gathering") this.#gathering();
+    if (event.kind === "left" && presentIn(members) > 0 && presentIn(this.#state.members) === 0) {
+      this.#options.events.deserted({ phase: this.#state.phase, round: this.#state.closedRounds });
+    }
   }
 
   #gathering(): void {
-    const clients = [...this.#state.members.values()].filter((each) => each.present).length;
+    const clients = presentIn(this.#state.members);
     this.#options.events.gathering({ clients, wanted: this.#options.plan.minClients });
   }
 
@@ -146,6 +157,7 @@ export class Rounds implements AsyncDisposable {
         this.#watch(vault.begin(effect.open.round, assignedIn(effect.open)));
         return this.#start(effect.open);
       case "resume":
+        this.#again = true;
         return this.#start(effect.open);
       case "reassign": {
         const client = this.#roster.get(effect.client);
@@ -166,6 +178,7 @@ export class Rounds implements AsyncDisposable {
         this.#stopTimers();
         this.#admission.clear();
         this.#roster.uncount(effect.round);
+        this.#again = true;
         return this.#watch(vault.abandon(effect.round));
       case "finish":
         this.#stopTimers();
@@ -178,11 +191,12 @@ export class Rounds implements AsyncDisposable {
   }
 
   #start(open: OpenRound): void {
-    const { clock, roundTimeoutMs, events } = this.#options;
+    const { clock, events } = this.#options;
     const { round, assignments } = open;
     this.#begunMs = clock.nowMs();
+    this.#deadlineMs = deadlineMs(this.#options, this.#seconds, this.#again);
     this.#timers.push(
-      clock.after(roundTimeoutMs, () => this.#step({ kind: "deadline", round })),
+      clock.after(this.#deadlineMs, () => this.#step({ kind: "deadline", round })),
     );
     events.roundStarted({ round, clients: assignments.size });
     for (const id of assignments.keys()) {
@@ -194,8 +208,8 @@ export class Rounds implements AsyncDisposable {
   #assign(client: Client, open: OpenRound): void {
     const assignment = open.assignments.get(client.id);
     if (assignment === undefined) return;
-    const { clock, roundTimeoutMs, settings } = this.#options;
-    const leftMs = roundTimeoutMs - (clock.nowMs() - this.#begunMs);
+    const { clock, settings } = this.#options;
+    const leftMs = this.#deadlineMs - (clock.nowMs() - this.#begunMs);
     const task = {
       taskId: assignment.taskId,
       kind: TaskKind.TRAIN,
@@ -224,6 +238,8 @@ export class Rounds implements AsyncDisposable {
     const after = this.#after(round, seconds, own);
     this.#aftermath = Promise.all([this.#aftermath, holding, after]);
     this.#watch(this.#aftermath);
+    this.#again = false;
+    this.#seconds = [...this.#seconds, seconds].slice(-NEWEST_ROUNDS);
     this.#step({ kind: "closed", round });
     const present = [...this.#state.members].filter(([, member]) => member.present);
     this.evaluations.start(round, present.map(([client]) => client));
@@ -332,6 +348,10 @@ export class Rounds implements AsyncDisposable {
 /** JSON, and so the ledger, knows no infinity: it would be read back as null. */
 function finiteOf(metrics: Metrics): Metrics {
   return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+}
+
+function presentIn(members: RunState["members"]): number {
+  return [...members.values()].filter((member) => member.present).length;
 }
 
 function assignedIn(open: OpenRound): Assigned[] {

@@ -40,6 +40,7 @@ export function coordinatorOptions(parts: CoordinatorParts): CoordinatorOptions 
       seed: training.seed,
     },
     roundTimeoutMs: training.roundTimeoutMs,
+    deadlineFactor: training.deadlineFactor,
     graceMs: training.graceMs,
     stopping: stoppingOf(training),
     evaluation: { fraction: training.evaluateFraction, timeoutMs: training.evaluationTimeoutMs },

@@ -44,6 +44,7 @@ export async function statusOf(parts: StatusParts): Promise<Status> {
     phase: coordinator.phase,
     round: coordinator.closedRounds,
     rounds: config.training.rounds,
+    ...(coordinator.waitingFor === undefined ? {} : { waiting_for: coordinator.waitingFor }),
     clients: coordinator.clients().map(({ silentMs, ...client }) => ({
       ...client,
       last_seen_ms_ago: silentMs,

@@ -98,7 +98,8 @@ function show(status) {
   at("progress").value = status.round / status.rounds;
   at("summary").className = "";
   at("summary").textContent = status.phase + ": " + status.round + " of " + status.rounds +
-    " rounds closed, " + status.clients.length + " clients";
+    " rounds closed, " + status.clients.length + " clients" +
+    (status.waiting_for === undefined ? "" : "; waiting for " + status.waiting_for);
   table("wires", [
     ["wire", (w) => w.wire],
     ["state", (w) => w.state + (w.reason === undefined ? "" : ": " + w.reason),

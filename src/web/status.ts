@@ -44,6 +44,8 @@ export const status = z.object({
   /** Rounds closed so far. */
   round: z.number(),
   rounds: z.number(),
+  /** What the run waits for now, in words. */
+  waiting_for: z.string().optional(),
   clients: z.array(clientStatus),
   wires: z.array(wireStatus),
   /** The newest rounds, oldest first. */

@@ -1,7 +1,7 @@
 /** Rounds as they are carried out: the real vault, one wire, a clock moved by hand. */
 
 import assert from "node:assert/strict";
-import { type Task, Verdict } from "../../src/contract/federation_pb.ts";
+import { LeaveReason, type Task, Verdict } from "../../src/contract/federation_pb.ts";
 import type { SessionRow } from "../../src/vault/ledger.ts";
 import { VaultLink } from "../../src/vault/link.ts";
 import {
@@ -14,7 +14,7 @@ import {
 } from "../support/federation.ts";
 import { grpc } from "../support/grpc.ts";
 import { type Member, valuesOf } from "../support/member.ts";
-import { heartbeat } from "../support/peer.ts";
+import { body, heartbeat } from "../support/peer.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 
 async function open(spec: Partial<FederationSpec> = {}): Promise<Federation> {
@@ -80,6 +80,45 @@ Deno.test("with a quorum a round waits for the grace period, and no longer", asy
   await answer(b, 2, [3, 3, 3, 3]);
   await answer(a, 2, [1, 1, 1, 1]);
   assert.deepEqual(valuesOf(await b.model(2)), [2, 2, 2, 2]);
+});
+
+Deno.test("an adaptive deadline is learned from the rounds before, and told to the clients", async () => {
+  await using federation = await open({
+    plan: { minClients: 2, rounds: 4 },
+    deadlineFactor: 2,
+  });
+  await using a = await federation.join("a");
+  await using b = await federation.join("b");
+  for (let round = 1; round <= 3; round++) {
+    assert.equal((await a.task(round)).deadlineMs, ROUND_TIMEOUT_MS);
+    await b.task(round);
+    federation.clock.pass(9000);
+    await Promise.all([a, b].map((member) => answer(member, round, [1, 1, 1, 1])));
+    await federation.logged("round closed", { round, cause: "complete" });
+  }
+  assert.equal((await a.task(4)).deadlineMs, 18_000);
+  await answer(a, 4, [2, 2, 2, 2]);
+  federation.clock.pass(17_999);
+  assert.equal((await a.ask(heartbeat())).verdict, Verdict.ACCEPTED);
+  assert.equal(federation.coordinator.phase, "training");
+  federation.clock.pass(1);
+  await federation.logged("round closed", { round: 4, cause: "deadline", clients: 1 });
+});
+
+Deno.test("a run that every client has left says so, and goes on when they are back", async () => {
+  await using federation = await open({ plan: { minClients: 2 } });
+  const leave = body({ case: "leave", value: { reason: LeaveReason.SHUTTING_DOWN } });
+  {
+    await using a = await federation.join("a");
+    await using b = await federation.join("b");
+    await Promise.all([a.ask(leave), b.ask(leave)]);
+  }
+  await federation.logged("every client is gone", { phase: "gathering", round: 0 });
+  assert.equal(federation.coordinator.waitingFor, "2 clients; none is here");
+  await using a = await federation.join("a");
+  await using b = await federation.join("b");
+  await Promise.all([a, b].map((member) => answer(member, 1, [3, 3, 3, 3])));
+  assert.deepEqual(valuesOf(await a.model(1)), [3, 3, 3, 3]);
 });
 
 Deno.test("what is left of an upload when its round closes gives its place back", async () => {

@@ -44,13 +44,10 @@ Deno.test("a session is resumed after a restart: the same session, run and round
 
 Deno.test("an accepted update is a duplicate after a restart, while its round is open and when it is closed", async () => {
   using directory = new StateDirectory();
-  let session: Uint8Array;
-  let other: Uint8Array;
   await using stack = new AsyncDisposableStack();
   const first = stack.use(await open(directory));
   const [a, b] = [stack.use(await first.join("a")), stack.use(await first.join("b"))];
-  ({ session } = a);
-  ({ session: other } = b);
+  const [{ session }, { session: other }] = [a, b];
   const [task, others] = [await a.task(1), await b.task(1)];
   assert.equal((await a.update(task, UPDATE)).verdict, Verdict.ACCEPTED);
   await stack.disposeAsync();

@@ -29,6 +29,7 @@ export interface FederationSpec {
   readonly placement?: "in process" | "in its Worker";
   readonly plan?: Partial<Plan>;
   readonly limits?: Partial<CoordinatorOptions["limits"]>;
+  readonly deadlineFactor?: number;
   readonly evaluateFraction?: number;
   readonly model?: Uint8Array<ArrayBuffer>;
   readonly state?: string;
@@ -113,6 +114,7 @@ export class Federation implements AsyncDisposable {
           ...spec.plan,
         },
         roundTimeoutMs: ROUND_TIMEOUT_MS,
+        deadlineFactor: spec.deadlineFactor,
         graceMs: GRACE_MS,
         stopping: spec.stopping ?? { metric: "accuracy" },
         evaluation: { fraction: spec.evaluateFraction ?? 0, timeoutMs: 60_000 },
