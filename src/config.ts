@@ -106,6 +106,12 @@ const limits = z.strictObject({
     .describe("Total length of the updates that are being uploaded; a further one gets `busy`"),
   maxUnjudgedBytes: z.int().min(1).max(LARGEST_UINT32).default(4 * MIB)
     .describe("What one connection may have sent without a verdict; beyond it, it is not read"),
+  maxLabelBytes: z.int().min(0).max(256 * 1024).default(4096)
+    .describe("Length of a client's labels, names and values, with what its software calls itself"),
+  maxUnsentMessages: z.int().min(1).max(1_000_000).default(256)
+    .describe(
+      "Messages that wait for one client's connection to take them; beyond it, it is closed",
+    ),
   partBytes: z.int().min(1024).max(4 * MIB).default(DEFAULT_PART_BYTES)
     .describe("Length of the parts in which models and updates travel"),
   windowBytes: z.int().min(1024).max(LARGEST_UINT32).default(4 * MIB)
@@ -138,6 +144,10 @@ export const schema = z.strictObject({
     .describe("Where the run is kept, so that it survives the process; unset, nothing is"),
   keepModels: z.int().min(1).max(MOST_ROUNDS).default(3).meta({ flag: "keep" })
     .describe("Models kept in the state directory, the newest"),
+  keepRounds: z.int().min(1).max(MOST_ROUNDS).default(10_000)
+    .describe("Rounds whose records are kept, and shown in the history, the newest"),
+  stateMaxBytes: z.int().min(1).optional()
+    .describe("What the state directory may hold; an update beyond it gets `busy`"),
   durability: z.enum(["process", "power", "none"]).default("process")
     .describe(
       "What an accepted update survives: the end of the process, a power cut, or nothing " +

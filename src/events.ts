@@ -217,6 +217,11 @@ const table = {
     "client holds the final model",
     (metrics, { wire }) => metrics.modelsConfirmed.inc({ wire }),
   ),
+  stateFull: row<{ round: number; detail: string }>(
+    "warning",
+    "no room for an update in the state directory",
+    (metrics) => metrics.statesFull.inc(),
+  ),
   vaultFailed: row<{ reason: string }>(
     "error",
     "vault failed",

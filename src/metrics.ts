@@ -66,6 +66,7 @@ export class Metrics {
   readonly vaultFailures = this.#counter("vault_failures_total", "Failures of the vault", []);
   readonly serverFailures = this.#counter("server_failures_total", "Failures of the server", []);
   readonly restores = this.#counter("restores_total", "Runs restored from their state", []);
+  readonly statesFull = this.#counter("state_full_total", "Updates put off for want of room", []);
   readonly filesSwept = this.#counter("files_swept_total", "Unfinished files removed at start", []);
 
   readonly wireUp = this.#gauge("wire_up", "1 while clients can reach the wire", ["wire"]);

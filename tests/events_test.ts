@@ -31,6 +31,7 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   evaluated: { round: 2, by: "server", samples: 10_000, loss: 0.2, accuracy: 0.95 },
   modelSaved: { round: 2, sha256: "abcd", bytes: 4096, seconds: 0.1, path: "state/model" },
   modelConfirmed: { client: "edge-1", wire: "mqtt", sha256: "abcd" },
+  stateFull: { round: 2, detail: "the disk is full" },
   vaultFailed: { reason: "the disk is full" },
   serverFailed: { what: "judge", reason: "a bug" },
   wireUp: { wire: "mqtt", url: "mqtt://127.0.0.1:1883/default" },

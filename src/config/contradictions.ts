@@ -34,6 +34,8 @@ function orders(config: Config, whereSet: WhereSet): string[] {
       "limits.max_bytes_in_flight",
       limits.maxBytesInFlight,
     ],
+    // The plateau is looked for in the rounds that are remembered.
+    ["training.plateau_rounds", training.plateauRounds ?? 0, "keep_rounds", config.keepRounds],
     // A client acknowledges now and then within a window: a broker must have room for one.
     ...namedBrokers(config).map((section): Pair => [
       "limits.window_bytes",

@@ -2,7 +2,7 @@
 
 import { type UpdatePart, Verdict } from "../contract/federation_pb.ts";
 import type { Clock } from "./clock.ts";
-import { type Judgement, refuse } from "./judgement.ts";
+import { type Judgement, refuse, refuseMetrics } from "./judgement.ts";
 
 export interface UpdateLimits {
   readonly maxSamples: number;
@@ -83,11 +83,7 @@ export class Admission {
       return malformed(`the part ends beyond total_bytes ${part.totalBytes}`);
     }
     if (part.bytes.length === 0 && part.totalBytes > 0n) return malformed("the part is empty");
-    const bad = Object.entries(part.metrics).find(([, value]) => !Number.isFinite(value));
-    if (bad !== undefined) {
-      return refuse(Verdict.NON_FINITE, `metric "${bad[0]}" is ${bad[1]}`);
-    }
-    return undefined;
+    return refuseMetrics(part.metrics);
   }
 
   /** The first part of an update reserves its total_bytes or is told to wait; later ones never are. */

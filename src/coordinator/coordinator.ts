@@ -48,6 +48,8 @@ export class Coordinator implements AsyncDisposable {
     this.#outbox = new Outbox({
       runId: opened.runId,
       sendTimeoutMs: SILENT_INTERVALS * limits.heartbeatIntervalMs,
+      maxUnsentMessages: limits.maxUnsentMessages,
+      overflowed: (route) => this.#endRoute(route, "its client does not read"),
       failed: (what, error) => events.serverFailed({ what, reason: sentence(error) }),
     });
     const { runId, closedRounds: round } = opened;
@@ -176,12 +178,14 @@ export class Coordinator implements AsyncDisposable {
       if (open?.assignments.get(id)?.state === "open" && routes.length > 0) continue;
       const detail = `silent for ${SILENT_INTERVALS} heartbeat intervals`;
       this.#judge.left(id, "silent", detail);
-      for (const route of routes) {
-        this.#roster.end(route, detail);
-        this.#outbox.drop(route, detail);
-      }
+      for (const route of routes) this.#endRoute(route, detail);
     }
     for (const id of this.#admission.expire()) this.#judge.discard(id);
+  }
+
+  #endRoute(route: Route, detail: string): void {
+    this.#roster.end(route, detail);
+    this.#outbox.drop(route, detail);
   }
 
   // ------------------------------------------------------------------ for the operator

@@ -84,7 +84,8 @@ export class Finale implements Disposable {
   /** A client says which model it holds. True when it is the final one. */
   confirm(client: string, sha256: Uint8Array): boolean {
     if (this.#final?.sha256 !== sha256.toHex()) return false;
-    this.#confirmed.add(client);
+    const { maxClients } = this.#parts.options.limits;
+    if (this.#confirmed.size < maxClients) this.#confirmed.add(client);
     return true;
   }
 

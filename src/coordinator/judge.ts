@@ -17,7 +17,8 @@ import type { Route } from "../contract/protocol_server.ts";
 import type { LeaveCause } from "../events.ts";
 import type { Admission } from "./admission.ts";
 import { evaluationTaskId } from "./evaluation.ts";
-import { ACCEPTED, type Judgement, refuse, REJECTIONS } from "./judgement.ts";
+import { refuseHello } from "./greeting.ts";
+import { ACCEPTED, type Judgement, refuse, refuseMetrics, REJECTIONS } from "./judgement.ts";
 import { type CoordinatorOptions, sentence } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import { closing, welcome } from "./replies.ts";
@@ -25,9 +26,9 @@ import type { Client, Roster } from "./roster.ts";
 import type { RoundRooms, Rounds } from "./rounds.ts";
 import { Sessions } from "./sessions.ts";
 
-const CONTRACT_VERSION = 1;
 const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
-const NONCE_BYTES = 16;
+/** An operator makes room, or a round closes and lets its updates' files go. */
+const FULL_RETRY_MS = 5000;
 
 /** The rooms a judge goes in and out of. */
 export interface Rooms extends RoundRooms {
@@ -136,23 +137,17 @@ export class Judge {
 
   #greet(route: Route, clientId: string, hello: Hello): Judgement {
     const { limits, clock, events } = this.#options;
-    if (hello.contractVersion !== CONTRACT_VERSION) {
-      return refuse(
-        Verdict.UNSUPPORTED,
-        `contract version ${hello.contractVersion} is not spoken here, only ${CONTRACT_VERSION}`,
-      );
-    }
-    if (hello.nonce.length !== NONCE_BYTES) {
-      return refuse(Verdict.MALFORMED, `nonce must have ${NONCE_BYTES} bytes`);
-    }
-    if (hello.samples === 0) return refuse(Verdict.MALFORMED, "samples must be at least 1");
-    if (hello.samples > limits.maxSamples) {
-      return refuse(Verdict.OUT_OF_RANGE, `samples exceeds the limit of ${limits.maxSamples}`);
-    }
+    const refusal = refuseHello(hello, limits);
+    if (refusal !== undefined) return refusal;
     if (this.#rounds.state.phase === "finished") {
       return refuse(Verdict.FINISHED, "the run has ended");
     }
-    const greeting = this.#roster.greet(clientId, hello, { route, nowMs: clock.nowMs() });
+    // Who has converged and left counts, too: its word is remembered.
+    const { members } = this.#rounds.state;
+    const crowded = members.size >= limits.maxClients && !members.has(clientId);
+    const greeting = crowded
+      ? { kind: "full" } as const
+      : this.#roster.greet(clientId, hello, { route, nowMs: clock.nowMs() });
     if (greeting.kind === "full") {
       const full = refuse(
         Verdict.BUSY,
@@ -240,6 +235,10 @@ export class Judge {
         this.#rounds.answered(id, taskId);
         return { verdict: Verdict.ACCEPTED, nextOffset };
       }
+      case "full":
+        this.#admission.release(id);
+        this.#options.events.stateFull({ round, detail: outcome.detail });
+        return { ...refuse(Verdict.BUSY, outcome.detail), nextOffset, retryAfterMs: FULL_RETRY_MS };
       default:
         this.#admission.release(id);
         return { ...refuse(REJECTIONS[outcome.kind], outcome.detail), nextOffset };
@@ -270,8 +269,8 @@ export class Judge {
   }
 
   #evaluation(client: Client, { taskId, samples, metrics }: Evaluation): Judgement {
-    const bad = Object.entries(metrics).find(([, value]) => !Number.isFinite(value));
-    if (bad !== undefined) return refuse(Verdict.NON_FINITE, `metric "${bad[0]}" is ${bad[1]}`);
+    const refusal = refuseMetrics(metrics);
+    if (refusal !== undefined) return refusal;
     if (samples === 0) return refuse(Verdict.MALFORMED, "samples must be at least 1");
     if (samples > this.#options.limits.maxSamples) {
       return refuse(Verdict.OUT_OF_RANGE, "samples exceeds the limit");

@@ -24,8 +24,13 @@ export interface CoordinatorOptions {
   /** Numbers for the trainers, in every train task. */
   readonly settings: (round: number, client: string) => Readonly<Record<string, number>>;
   readonly topology: { readonly bytes: Uint8Array; readonly type: string };
+  /** Rounds of which the history tells, the newest. */
+  readonly keepRounds: number;
   readonly limits: UpdateLimits & {
     readonly maxClients: number;
+    readonly maxLabelBytes: number;
+    /** For one client's route; see Outbox. */
+    readonly maxUnsentMessages: number;
     readonly partBytes: number;
     readonly windowBytes: number;
     readonly heartbeatIntervalMs: number;

@@ -15,6 +15,10 @@ export interface OutboxOptions {
   readonly runId: string;
   /** A message that a wire has not taken after so long is given up, as its client does not read. */
   readonly sendTimeoutMs: number;
+  /** Messages that wait for one route to take them. */
+  readonly maxUnsentMessages: number;
+  /** Gets a route with more of them: its client does not read. */
+  readonly overflowed: (route: Route) => void;
   /** Gets what should never happen: a wire's server that broke its promise. */
   readonly failed: (what: string, error: unknown) => void;
 }
@@ -26,6 +30,8 @@ export class Outbox {
   readonly #options: OutboxOptions;
   readonly #links = new Map<WireName, Link>();
   readonly #supplies = new Map<string, Supply>();
+  /** By route: messages that its wire has not taken yet. */
+  readonly #unsent = new Map<string, number>();
   readonly #closing = new AbortController();
 
   constructor(options: OutboxOptions) {
@@ -76,12 +82,20 @@ export class Outbox {
   async #send(route: Route, body: ServerMessage["body"], timeoutMs: number): Promise<void> {
     const link = this.#links.get(route.wire);
     if (link === undefined) return;
+    const key = `${route.wire} ${route.id}`;
+    const unsent = this.#unsent.get(key) ?? 0;
+    if (unsent >= this.#options.maxUnsentMessages) return this.#options.overflowed(route);
+    this.#unsent.set(key, unsent + 1);
     const message = serverMessage({ runId: this.#options.runId, body });
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
     try {
       await link.send(route, message, { signal });
     } catch (error) {
       this.#options.failed("send", error);
+    } finally {
+      const left = (this.#unsent.get(key) ?? 1) - 1;
+      if (left === 0) this.#unsent.delete(key);
+      else this.#unsent.set(key, left);
     }
   }
 

@@ -53,6 +53,8 @@ const SESSION_BYTES = 16;
 const MAX_ENDED = 1024;
 /** Whoever was replaced and not told so comes back soon. */
 const MAX_REPLACED = 1024;
+/** Ways to reach one client: several wires, and a few connections that are not known to be lost. */
+const MAX_ROUTES = 16;
 
 export class Roster {
   readonly #clients = new Map<string, Client>();
@@ -177,6 +179,10 @@ export class Roster {
     if (this.#ended.has(key(route))) return;
     if (client.routes.some((each) => sameRoute(each, route))) return;
     this.detach(route, `${client.id} speaks on it now`); // a route reaches one client
+    const [oldest] = client.routes;
+    if (oldest !== undefined && client.routes.length >= MAX_ROUTES) {
+      this.end(oldest, `a client has at most ${MAX_ROUTES} routes`);
+    }
     client.routes = [...client.routes, route];
     this.#byRoute.set(key(route), client);
     this.#events.routeAttached({ client: client.id, wire: route.wire });

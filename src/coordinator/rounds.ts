@@ -274,7 +274,7 @@ export class Rounds implements AsyncDisposable {
       return undefined; // no answer is no value
     });
     const record = await vault.save(round, seconds);
-    this.#history = [...this.#history, record];
+    this.#history = [...this.#history, record].slice(-this.#options.keepRounds);
     const saveSeconds = (clock.nowMs() - begunMs) / 1000;
     const { sha256 } = record;
     events.modelSaved({ round, sha256, bytes: opened.model.bytes, seconds: saveSeconds });

@@ -50,6 +50,7 @@ export function coordinatorOptions(parts: CoordinatorParts): CoordinatorOptions 
       ...strategy.settings?.(round, client),
     }),
     topology,
+    keepRounds: config.keepRounds,
     limits,
     ...(evaluator === undefined ? {} : {
       evaluate: (model: ArrayBuffer) =>

@@ -70,6 +70,8 @@ export class FederationServer implements AsyncDisposable {
       name: config.name,
       strategy: { name: config.strategy.name, options: config.strategy.options },
       keepModels: config.keepModels,
+      keepRounds: config.keepRounds,
+      stateMaxBytes: config.stateMaxBytes,
       durability: config.durability,
       initialModel: bytes.buffer,
     });

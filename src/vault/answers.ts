@@ -39,6 +39,8 @@ export interface Part extends UploadHead {
 
 export type PartOutcome =
   | { readonly kind: "held" | "gap" | "accepted" | "stale"; readonly nextOffset: number }
+  /** The state directory has no room for it now; nothing of it is kept. */
+  | { readonly kind: "full"; readonly detail: string; readonly nextOffset: number }
   /** The part contradicts what is held of its upload, which goes on. */
   | { readonly kind: "conflict"; readonly detail: string; readonly nextOffset: number }
   /** The update as a whole is refused, and nothing of it kept. */

@@ -14,6 +14,8 @@ export interface VaultStart {
     readonly options: Readonly<Record<string, unknown>>;
   };
   readonly keepModels: number;
+  readonly keepRounds: number;
+  readonly stateMaxBytes?: number | undefined;
   readonly durability: Durability;
   /** A safetensors file; used where the state directory holds no run yet. */
   readonly initialModel: ArrayBuffer;

@@ -55,6 +55,9 @@ const BUSY_TIMEOUT_MS = 5000;
 /** What is left of the write-ahead log after it was copied into the database. */
 const JOURNAL_BYTES = 4 * 1024 * 1024;
 
+/** Rounds of which each client's update is remembered, newest first: who repeats it is told so. */
+const UPDATES_OF_ROUNDS = 100;
+
 export class Ledger implements Disposable {
   readonly #database: DatabaseSync;
   readonly #durability: Durability;
@@ -124,6 +127,16 @@ export class Ledger implements Disposable {
     } finally {
       if (synced) this.#database.exec(`PRAGMA synchronous = ${SYNCHRONOUS.process}`);
     }
+  }
+
+  /** Lets the records of a round and all before it go; those of updates sooner. */
+  forget(round: number): void {
+    this.#atomic(() => {
+      this.#database.prepare("DELETE FROM rounds WHERE round <= ? AND stage = 'closed'").run(round);
+      this.#database.prepare(
+        "DELETE FROM updates WHERE round <= (SELECT max(round) FROM rounds) - ?",
+      ).run(UPDATES_OF_ROUNDS);
+    });
   }
 
   accept(round: number, update: UpdateRow): void {

@@ -13,12 +13,22 @@ export interface Swept {
 const ROOMS = ["models", "uploads", "updates"] as const;
 /** Ends the name of a file that is being written. */
 const UNFINISHED = ".new";
+const STRATEGY_ENDING = ".strategy.safetensors";
+
+interface Upload {
+  readonly file: Deno.FsFile;
+  readonly name: string;
+  readonly totalBytes: number;
+}
 
 /** Without a directory, only what the vault itself holds in memory is there. */
 export class Shelf implements Disposable {
   readonly #directory: string | undefined;
   readonly #durability: Durability;
-  readonly #uploads = new Map<string, { file: Deno.FsFile; name: string }>();
+  readonly #uploads = new Map<string, Upload>();
+  /** Bytes by file name, of whole files; and of all of them, and what uploads have reserved. */
+  readonly #sizes = new Map<string, number>();
+  #usedBytes = 0;
   /** Held as long as the shelf is: two servers must not write one run. */
   #lock: Deno.FsFile | undefined;
   #nextUpload = 0;
@@ -52,11 +62,38 @@ export class Shelf implements Disposable {
     );
     let bytes = 0;
     for (const name of left) {
-      const path = join(this.#directory ?? "", name);
+      const path = this.#path(name);
       bytes += Deno.statSync(path).size;
       Deno.removeSync(path);
     }
+    for (const name of ["", ...ROOMS].flatMap((room) => this.#names(room))) {
+      if (!isLedger(name)) this.#measure(name, Deno.statSync(this.#path(name)).size);
+    }
     return { files: left.length, bytes };
+  }
+
+  /** What the state directory holds, with what uploads under way have reserved. */
+  get usedBytes(): number {
+    if (this.#directory === undefined) return 0;
+    const ledger = this.#names("").filter(isLedger);
+    const sizes = ledger.map((name) => Deno.statSync(this.#path(name)).size);
+    return sizes.reduce((sum, size) => sum + size, this.#usedBytes);
+  }
+
+  #measure(name: string, bytes: number): void {
+    this.#usedBytes += bytes - (this.#sizes.get(name) ?? 0);
+    if (bytes === 0) this.#sizes.delete(name);
+    else this.#sizes.set(name, bytes);
+  }
+
+  #path(name: string): string {
+    return join(this.#directory ?? "", name);
+  }
+
+  /** Of the strategy's newest state; 0 where there is none. */
+  get strategyBytes(): number {
+    const states = [...this.#sizes].filter(([name]) => name.endsWith(STRATEGY_ENDING));
+    return Math.max(0, ...states.map(([, bytes]) => bytes));
   }
 
   /** Of the files in one room, each as the ledger writes it. */
@@ -70,13 +107,14 @@ export class Shelf implements Disposable {
     return this.#directory === undefined ? ":memory:" : join(this.#directory, "ledger.sqlite");
   }
 
-  startUpload(client: string): void {
+  startUpload(client: string, totalBytes: number): void {
     this.dropUpload(client);
     if (this.#directory === undefined) return;
     const name = join("uploads", `${this.#nextUpload++}.part`);
-    const path = join(this.#directory, name);
+    const path = this.#path(name);
     const file = Deno.openSync(path, { write: true, create: true, truncate: true });
-    this.#uploads.set(client, { file, name });
+    this.#uploads.set(client, { file, name, totalBytes });
+    this.#usedBytes += totalBytes;
   }
 
   /** At its offset: a write that failed half-way is repeated over what it left. */
@@ -94,7 +132,8 @@ export class Shelf implements Disposable {
     if (upload === undefined || this.#directory === undefined) return;
     upload.file.close();
     this.#uploads.delete(client);
-    Deno.removeSync(join(this.#directory, upload.name));
+    this.#usedBytes -= upload.totalBytes;
+    Deno.removeSync(this.#path(upload.name));
   }
 
   /** The upload becomes the answer to a task. Gives back its name. */
@@ -105,10 +144,12 @@ export class Shelf implements Disposable {
     if (power) upload.file.syncDataSync();
     upload.file.close();
     this.#uploads.delete(client);
+    this.#usedBytes -= upload.totalBytes;
     // Not by client: where a file system ignores case, two clients would be one.
     const name = join("updates", `${round}-${taskId}.safetensors`);
     Deno.renameSync(join(this.#directory, upload.name), join(this.#directory, name));
-    if (power) syncDirectory(join(this.#directory, "updates"));
+    this.#measure(name, upload.totalBytes);
+    if (power) syncDirectory(this.#path("updates"));
     return name;
   }
 
@@ -118,7 +159,7 @@ export class Shelf implements Disposable {
 
   dropUpdates(names: readonly string[]): void {
     if (this.#directory === undefined) return;
-    for (const name of names) removeIfThere(join(this.#directory, name));
+    for (const name of names) this.#remove(name);
   }
 
   saveModel(round: number, bytes: Uint8Array): void {
@@ -140,10 +181,9 @@ export class Shelf implements Disposable {
   /** Removes what is older than the newest `keep` models, of which `round` is the last. */
   prune(round: number, keep: number): void {
     if (this.#directory === undefined) return;
-    const models = join(this.#directory, "models");
-    for (const { name } of [...Deno.readDirSync(models)]) {
-      const [, of] = /^round-(\d+)\./.exec(name) ?? [];
-      if (of !== undefined && Number(of) <= round - keep) removeIfThere(join(models, name));
+    for (const name of this.#names("models")) {
+      const [, of] = /round-(\d+)\.[^/\\]*$/.exec(name) ?? [];
+      if (of !== undefined && Number(of) <= round - keep) this.#remove(name);
     }
   }
 
@@ -169,15 +209,24 @@ export class Shelf implements Disposable {
     const path = join(this.#directory, name);
     const temporary = path + UNFINISHED;
     const synced = this.#durability !== "none";
-    {
+    try {
       using file = Deno.openSync(temporary, { write: true, create: true, truncate: true });
       for (let written = 0; written < bytes.length;) {
         written += file.writeSync(bytes.subarray(written));
       }
       if (synced) file.syncSync();
+    } catch (error) {
+      removeIfThere(temporary); // half a file is of no use, and takes room
+      throw error;
     }
     Deno.renameSync(temporary, path);
+    this.#measure(name, bytes.length);
     if (synced) syncDirectory(dirname(path));
+  }
+
+  #remove(name: string): void {
+    removeIfThere(this.#path(name));
+    this.#measure(name, 0);
   }
 
   [Symbol.dispose](): void {
@@ -192,7 +241,12 @@ function modelName(round: number): string {
 }
 
 function strategyName(round: number): string {
-  return join("models", `round-${String(round).padStart(6, "0")}.strategy.safetensors`);
+  return join("models", `round-${String(round).padStart(6, "0")}${STRATEGY_ENDING}`);
+}
+
+/** SQLite's own files grow by themselves. */
+function isLedger(name: string): boolean {
+  return name.startsWith("ledger.");
 }
 
 function removeIfThere(path: string): void {

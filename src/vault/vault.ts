@@ -9,6 +9,8 @@ import { Assembly } from "./assembly.ts";
 import { Ledger } from "./ledger.ts";
 import type { Assigned, Ending, Metrics, RoundRecord, SessionRow, UpdateRow } from "./records.ts";
 import type { Durability } from "./durability.ts";
+import { isFull, withRoom } from "./full.ts";
+import { Room } from "./room.ts";
 import { Shelf, type Swept } from "./shelf.ts";
 import { weightedMean } from "./training_metrics.ts";
 import { inside, VaultError } from "./vault_error.ts";
@@ -24,6 +26,10 @@ export interface VaultOptions {
   readonly strategy: Strategy;
   /** Models kept on disk, newest first; at least 1. */
   readonly keepModels: number;
+  /** Rounds whose records are kept, newest first. */
+  readonly keepRounds: number;
+  /** What the state directory may hold; undefined: what the disk does. */
+  readonly stateMaxBytes?: number | undefined;
 }
 
 interface OpenRound {
@@ -37,6 +43,7 @@ export class Vault implements Disposable {
   readonly #options: VaultOptions;
   readonly #shelf: Shelf;
   readonly #ledger: Ledger;
+  readonly #room: Room;
   #tensors: NamedTensors = new Map();
   /** Newest models by round; a saved one goes when a newer one is made. */
   readonly #models = new Map<number, Uint8Array<ArrayBuffer>>();
@@ -55,6 +62,7 @@ export class Vault implements Disposable {
     );
     this.#ledger = inside(stateDirectory, () => new Ledger(this.#shelf.ledgerPath, durability));
     stack.move();
+    this.#room = new Room(options, this.#shelf);
   }
 
   /**
@@ -80,6 +88,7 @@ export class Vault implements Disposable {
       this.#ledger.startRun(runId, this.#options.name);
     } else this.#resume();
     const swept = this.#sweep();
+    this.#room.check(this.#modelBytes);
     const open = this.#open;
     const history = this.#ledger.records.history();
     const closedRounds = history.at(-1)?.round ?? 0;
@@ -163,7 +172,7 @@ export class Vault implements Disposable {
   }
 
   begin(round: number, assigned: readonly Assigned[]): void {
-    this.#ledger.begin(round, assigned);
+    withRoom(this.#options.stateDirectory, () => this.#ledger.begin(round, assigned));
     this.#start(round, assigned);
   }
 
@@ -186,9 +195,25 @@ export class Vault implements Disposable {
     }
     let assembly = this.#assemblies.get(part.client);
     if (assembly === undefined || assembly.head.uploadId !== part.uploadId) {
-      this.#shelf.startUpload(part.client);
+      this.discard(part.client);
+      if (!this.#room.has(part.totalBytes, this.#modelBytes)) {
+        return full("--state-max-bytes is reached");
+      }
       assembly = new Assembly(part);
+    }
+    try {
+      return this.#take(open, part, assembly);
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.discard(part.client); // what it takes others can use
+      return full("the disk is full");
+    }
+  }
+
+  #take(open: OpenRound, part: Part, assembly: Assembly): PartOutcome {
+    if (this.#assemblies.get(part.client) !== assembly) {
       this.#assemblies.set(part.client, assembly);
+      this.#shelf.startUpload(part.client, part.totalBytes);
     }
     const taken = assembly.take(
       part,
@@ -220,7 +245,12 @@ export class Vault implements Disposable {
     const rejection = open.aggregation.check(update);
     if (rejection !== undefined) return rejection;
     const file = this.#shelf.finishUpload(client, { round: open.round, taskId });
-    this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, file });
+    try {
+      this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, file });
+    } catch (error) {
+      this.#shelf.dropUpdates([file]);
+      throw error;
+    }
     open.aggregation.add(update);
     open.answered.add(client);
     return undefined;
@@ -245,7 +275,7 @@ export class Vault implements Disposable {
     if (open === undefined || open.round !== round) {
       throw new RangeError(`Cannot close round ${round}: it is not open`);
     }
-    this.#ledger.closing(round);
+    withRoom(this.#options.stateDirectory, () => this.#ledger.closing(round));
     this.#endRound();
     const updates = this.#ledger.records.updates(round);
     this.#adopt(round, encodeSafetensors(open.aggregation.finish().tensors));
@@ -261,6 +291,10 @@ export class Vault implements Disposable {
 
   /** Hashes and saves a model that was made, and only then lets go of its updates. */
   save(round: number, seconds: number): RoundRecord {
+    return withRoom(this.#options.stateDirectory, () => this.#save(round, seconds));
+  }
+
+  #save(round: number, seconds: number): RoundRecord {
     const made = this.#made.get(round);
     const bytes = this.#models.get(round);
     if (made === undefined || bytes === undefined) {
@@ -273,6 +307,7 @@ export class Vault implements Disposable {
     this.#shelf.saveModel(round, bytes);
     const record: RoundRecord = { ...made, evaluation: {}, sha256, seconds };
     this.#ledger.closed(record);
+    this.#ledger.forget(round - this.#options.keepRounds);
     this.#made.delete(round);
     this.#shelf.dropUpdates(files);
     this.#shelf.prune(round, this.#options.keepModels);
@@ -298,8 +333,11 @@ export class Vault implements Disposable {
   /** Writes the final model and the history beside the ledger. Gives back the model's path. */
   finish(round: number, ending: Ending): { sha256: string; modelPath: string | undefined } {
     const history = this.#ledger.records.history();
-    const modelPath = this.#shelf.saveFinal(this.#held(round), history);
-    this.#ledger.endRun(ending);
+    const modelPath = withRoom(this.#options.stateDirectory, () => {
+      const path = this.#shelf.saveFinal(this.#held(round), history);
+      this.#ledger.endRun(ending);
+      return path;
+    });
     return { sha256: this.sha256(round), modelPath };
   }
 
@@ -315,6 +353,12 @@ export class Vault implements Disposable {
   /** @param confirmed The client holds the final model. */
   endSession(client: string, confirmed: boolean): void {
     this.#ledger.endSession(client, confirmed);
+  }
+
+  /** Of any model of the run: all have the same tensors. */
+  get #modelBytes(): number {
+    const [bytes] = this.#models.values();
+    return bytes?.length ?? 0;
   }
 
   #held(round: number): Uint8Array<ArrayBuffer> {
@@ -342,6 +386,10 @@ export class Vault implements Disposable {
     this.#ledger[Symbol.dispose]();
     this.#shelf[Symbol.dispose]();
   }
+}
+
+function full(detail: string): PartOutcome {
+  return { kind: "full", detail, nextOffset: 0 };
 }
 
 function tensorsOf(bytes: Uint8Array, what: string): NamedTensors {

@@ -47,6 +47,7 @@ Deno.test("a Hello that this server cannot take is told why", async () => {
   await verdict({ samples: 0 }, Verdict.MALFORMED);
   await verdict({ samples: 1001 }, Verdict.OUT_OF_RANGE);
   await verdict({ session: new Uint8Array(16) }, Verdict.NO_SESSION);
+  await verdict({ labels: { site: "x".repeat(4096) } }, Verdict.MALFORMED);
   assert.deepEqual(federation.coordinator.clients(), []);
 });
 
@@ -283,4 +284,51 @@ Deno.test("a client's own mistakes leave its other work unharmed", async () => {
   );
   assertVerdict(await member.ask(heartbeat(), { clientId: "no/id" }), Verdict.MALFORMED);
   assertVerdict(await member.part(task, UPDATE, { from: 40 }), Verdict.ACCEPTED);
+});
+
+Deno.test("an update the state directory has no room for is put off, and the client told when to come again", async () => {
+  let full = true;
+  await using federation = await open({
+    vault: (calls) => ({
+      ...calls,
+      part: (part) =>
+        full ? Promise.resolve({ kind: "full", detail: "full", nextOffset: 0 }) : calls.part(part),
+    }),
+  });
+  await using member = await federation.join("a");
+  const task = await member.task(1);
+  const receipt = await member.update(task, UPDATE);
+  assertVerdict(receipt, Verdict.BUSY);
+  assert.ok(receipt.retryAfterMs > 0);
+  await federation.logged("no room for an update in the state directory", { round: 1 });
+  full = false;
+  assertVerdict(await member.update(task, UPDATE), Verdict.ACCEPTED);
+});
+
+Deno.test("a client says at most so many metrics", async () => {
+  await using federation = await open();
+  await using member = await federation.join("a");
+  const metrics = Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`m${index}`, 1]));
+  const task = await member.task(1);
+  assertVerdict(await member.update(task, UPDATE, { metrics }), Verdict.MALFORMED);
+  assertVerdict(await member.update(task, UPDATE), Verdict.ACCEPTED);
+});
+
+Deno.test("who has converged and left is remembered, and counts among the clients there may be", async () => {
+  await using federation = await open({
+    plan: { minClients: 9, convergedFraction: 1 },
+    limits: { maxClients: 2 },
+  });
+  await using other = await federation.join("other");
+  {
+    await using member = await federation.join("a");
+    const leave = (reason: LeaveReason) => body({ case: "leave", value: { reason } });
+    await member.ask(leave(LeaveReason.CONVERGED));
+    await member.ask(leave(LeaveReason.SHUTTING_DOWN));
+  }
+  await using third = await federation.dial("c");
+  assertVerdict(await third.peer.ask(hello()), Verdict.BUSY);
+  assertVerdict(await other.ask(heartbeat()), Verdict.ACCEPTED);
+  await using again = await federation.join("a");
+  assertVerdict(await again.ask(heartbeat()), Verdict.ACCEPTED);
 });

@@ -37,13 +37,16 @@ class Downloads extends PacedServer {
 
 function open(links: Readonly<Record<string, Link>> = {}) {
   const failures: string[] = [];
+  const overflowed: Route[] = [];
   const outbox = new Outbox({
     runId: "run",
     sendTimeoutMs: 1000,
+    maxUnsentMessages: 3,
+    overflowed: (route) => overflowed.push(route),
     failed: (what, error) => failures.push(`${what}: ${error}`),
   });
   for (const [wire, link] of Object.entries(links)) outbox.addLink(wire, link);
-  return { outbox, failures };
+  return { outbox, failures, overflowed };
 }
 
 function client(routes: readonly Route[] = [{ wire: "small", id: 1 }]): Client {
@@ -177,4 +180,26 @@ Deno.test("a wire that breaks its promise is told about", async () => {
     "download of model 9 to a: RangeError: Cannot download the model of round 9: it is not held",
     "send: TypeError: small cannot send",
   ]);
+});
+
+Deno.test("a route that takes nothing gets so many messages, and then is given up", async () => {
+  const stalled = Promise.withResolvers<SendOutcome>();
+  class Stalled extends PacedServer {
+    override send(): Promise<SendOutcome> {
+      return stalled.promise;
+    }
+  }
+  await using link = new Stalled(new SmallServer({}), pacing);
+  const { outbox, overflowed } = open({ small: link });
+  const { body } = serverMessage({ body: { case: "closing", value: {} } });
+  const route = { wire: "small", id: 1 };
+  for (let count = 0; count < 3; count++) outbox.send(route, body);
+  assert.deepEqual(overflowed, []);
+  outbox.send({ wire: "small", id: 2 }, body); // another one is not hurt
+  outbox.send(route, body);
+  assert.deepEqual(overflowed, [route]);
+  stalled.resolve("taken");
+  await turn();
+  await outbox.sendLast(route, body);
+  assert.deepEqual(overflowed, [route]);
 });

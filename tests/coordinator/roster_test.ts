@@ -223,3 +223,16 @@ Deno.test("routes are logged as they come and go, once each", () => {
   roster.detach(at, "lost");
   assert.deepEqual(log.all.map((line) => line.message), ["route attached", "route detached"]);
 });
+
+Deno.test("a client has at most sixteen routes: the oldest ends", () => {
+  const { roster } = open();
+  const first = route();
+  const { client } = greet(roster, "a", {}, first);
+  for (let count = 2; count <= 16; count++) roster.attach(client, route());
+  assert.equal(client.routes[0], first);
+  const newest = route();
+  roster.attach(client, newest);
+  assert.equal(client.routes.length, 16);
+  assert.ok(!client.routes.includes(first));
+  assert.equal(downlinkOf(client), newest);
+});

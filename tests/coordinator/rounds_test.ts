@@ -182,6 +182,7 @@ async function remember(
     strategy: { name: "fedavg", options: {} },
     keepModels: 3,
     durability: "process",
+    keepRounds: 1000,
     initialModel: weights([0, 0, 0, 0]).buffer,
   });
   await using _ = vault;

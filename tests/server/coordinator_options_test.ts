@@ -16,6 +16,7 @@ async function optionsOf(flags: Readonly<Record<string, string>>) {
     strategy: config.strategy,
     keepModels: config.keepModels,
     durability: config.durability,
+    keepRounds: config.keepRounds,
     initialModel: MODEL.slice().buffer,
   });
   await using _ = vault;

@@ -86,12 +86,15 @@ export class Federation implements AsyncDisposable {
       strategy: { name: "fedavg", options: {} },
       keepModels: 3,
       durability: "process",
+      keepRounds: 1000,
       initialModel: (spec.model ?? weights([0, 0, 0, 0])).buffer,
     });
     stack.use(vault);
     const clock = new ManualClock();
     const limits = {
       maxClients: 100,
+      maxLabelBytes: 4096,
+      maxUnsentMessages: 256,
       maxSamples: 1_000_000,
       maxUpdateBytes: 128 * 1024 * 1024,
       maxBytesInFlight: 1024 * 1024 * 1024,
@@ -121,6 +124,7 @@ export class Federation implements AsyncDisposable {
         finishTimeoutMs: FINISH_TIMEOUT_MS,
         settings: () => ({ epochs: 1 }),
         topology: { bytes: new Uint8Array([1, 2, 3]), type: "application/octet-stream" },
+        keepRounds: 1000,
         limits,
         vault: spec.vault?.(vault.calls) ?? vault.calls,
         ...(spec.evaluate === undefined ? {} : { evaluate: spec.evaluate }),

@@ -45,10 +45,20 @@ export function openVault(
     name = "default",
     keepModels = 2,
     durability = "process" as Durability,
+    keepRounds = 1000,
+    stateMaxBytes = undefined as number | undefined,
   } = {},
 ): Vault {
   const entry: StrategyEntry = STRATEGIES[strategy];
-  return new Vault({ stateDirectory, name, strategy: entry.create({}), keepModels, durability });
+  return new Vault({
+    stateDirectory,
+    name,
+    strategy: entry.create({}),
+    keepModels,
+    durability,
+    keepRounds,
+    stateMaxBytes,
+  });
 }
 
 /** The parts of one client's update. */

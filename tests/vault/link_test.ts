@@ -22,6 +22,7 @@ function start(more: Partial<VaultStart> = {}): VaultStart {
     strategy: { name: "fedavg", options: {} },
     keepModels: 2,
     durability: "process",
+    keepRounds: 1000,
     initialModel: initial().buffer,
     ...more,
   };

@@ -1,0 +1,39 @@
+/** What a Hello must be, whoever says it. */
+
+import { type Hello, Verdict } from "../contract/federation_pb.ts";
+import { type Judgement, refuse } from "./judgement.ts";
+
+export interface GreetingLimits {
+  readonly maxSamples: number;
+  /** Of labels, names and values, with software and the wire wanted: kept for each client. */
+  readonly maxLabelBytes: number;
+}
+
+const CONTRACT_VERSION = 1;
+const NONCE_BYTES = 16;
+
+/** Why a Hello is refused, if it is. */
+export function refuseHello(hello: Hello, limits: GreetingLimits): Judgement | undefined {
+  if (hello.contractVersion !== CONTRACT_VERSION) {
+    return refuse(
+      Verdict.UNSUPPORTED,
+      `contract version ${hello.contractVersion} is not spoken here, only ${CONTRACT_VERSION}`,
+    );
+  }
+  if (hello.nonce.length !== NONCE_BYTES) {
+    return refuse(Verdict.MALFORMED, `nonce must have ${NONCE_BYTES} bytes`);
+  }
+  if (hello.samples === 0) return refuse(Verdict.MALFORMED, "samples must be at least 1");
+  if (hello.samples > limits.maxSamples) {
+    return refuse(Verdict.OUT_OF_RANGE, `samples exceeds the limit of ${limits.maxSamples}`);
+  }
+  const texts = [hello.software, hello.downlink, ...Object.entries(hello.labels).flat()];
+  const bytes = texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0);
+  if (bytes > limits.maxLabelBytes) {
+    return refuse(
+      Verdict.MALFORMED,
+      `labels and software have ${bytes} bytes; ${limits.maxLabelBytes} is the most`,
+    );
+  }
+  return undefined;
+}

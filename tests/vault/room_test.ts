@@ -1,0 +1,146 @@
+/** A state directory at its limit and a disk without room: updates wait, nothing accepted is lost. */
+
+import assert from "node:assert/strict";
+import { VaultError } from "../../src/vault/vault.ts";
+import {
+  assigned,
+  CLIENTS,
+  initial,
+  openVault,
+  partsOf,
+  ROUNDS,
+  send,
+} from "./federation_of_five.ts";
+import { StateDirectory } from "./state_directory.ts";
+
+const MIB = 1024 * 1024;
+
+/** What a run needs for one update, as its own sentence says. */
+function neededIn(path: string): number {
+  using stack = new DisposableStack();
+  try {
+    stack.use(openVault(path, { stateMaxBytes: 1 })).open(initial());
+  } catch (error) {
+    assert.ok(error instanceof VaultError);
+    assert.match(error.message, /^--state-max-bytes is 1, but .* raise it, or .* --keep$/);
+    return Number(/needs (\d+)/.exec(error.message)?.[1]);
+  }
+  throw new Error("It fits");
+}
+
+Deno.test("a limit below what a round needs is refused in one sentence, and nothing else changes", () => {
+  using directory = new StateDirectory();
+  const needed = neededIn(directory.path);
+  assert.ok(needed > MIB && needed < 2 * MIB, `${needed}`);
+  using vault = openVault(directory.path, { stateMaxBytes: needed + 8 * MIB });
+  vault.open(initial());
+});
+
+Deno.test("an update beyond the limit is put off, and taken when others gave theirs back", () => {
+  using directory = new StateDirectory();
+  const stateMaxBytes = neededIn(directory.path) + MIB / 4;
+  using vault = openVault(directory.path, { stateMaxBytes });
+  vault.open(initial());
+  vault.begin(1, assigned(1));
+  // Uploads that are begun have reserved what they will need.
+  const outcomes = CLIENTS.map((client) => {
+    const [first] = partsOf(client, 1);
+    assert.ok(first);
+    return vault.part({ ...first, totalBytes: MIB / 8 });
+  });
+  const kinds = new Set(outcomes.map(({ kind }) => kind));
+  assert.deepEqual(kinds, new Set(["held", "full"]));
+  for (const client of CLIENTS) vault.discard(client);
+  for (const client of CLIENTS) {
+    assert.equal(send(vault, partsOf(client, 1, { uploadId: "01" })).kind, "accepted");
+  }
+  vault.close(1);
+  assert.equal(vault.save(1, 1).clients.length, CLIENTS.length);
+});
+
+/** A disk of its own, where this system lets a test make one. */
+function smallDisk(bytes: number): (Disposable & { path: string }) | undefined {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return undefined;
+  const directory = new StateDirectory();
+  const { path } = directory;
+  const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path];
+  if (!new Deno.Command("mount", { args, stderr: "null" }).outputSync().success) {
+    directory[Symbol.dispose]();
+    return undefined;
+  }
+  return {
+    path,
+    [Symbol.dispose]: () => {
+      new Deno.Command("umount", { args: [path] }).outputSync();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+/** Takes all the room there is. */
+function fill(path: string): void {
+  using file = Deno.openSync(path, { write: true, create: true, append: true });
+  for (let length = 65_536; length >= 1; length >>= 1) {
+    try {
+      for (;;) file.writeSync(new Uint8Array(length));
+    } catch (error) {
+      assert.match(String(error), /No space left/);
+    }
+  }
+}
+
+Deno.test({
+  name: "on a full disk updates wait and the run stops with one sentence; with room it goes on",
+  ignore: (() => {
+    using disk = smallDisk(MIB); // where no disk can be mounted, the limit's tests have to do
+    return disk === undefined;
+  })(),
+  fn: () => {
+    using disk = smallDisk(MIB);
+    assert.ok(disk);
+    const filling = `${disk.path}/filling`;
+    {
+      using vault = openVault(disk.path);
+      vault.open(initial());
+      vault.begin(1, assigned(1));
+      assert.equal(send(vault, partsOf("ann", 1)).kind, "accepted");
+      const [first, second] = partsOf("Bob", 1);
+      assert.ok(first && second);
+      fill(filling);
+      const full = vault.part(first);
+      assert.equal(full.kind, "full");
+      assert.equal(full.nextOffset, 0);
+      Deno.removeSync(filling);
+      assert.equal(send(vault, [first, second]).kind, "accepted");
+      vault.close(1);
+      fill(filling);
+      assert.throws(() => vault.save(1, 1), (error: Error) => {
+        assert.ok(error instanceof VaultError, String(error.stack));
+        assert.match(error.message, /^The disk of .* is full: make room, .* nothing .* is lost$/);
+        return true;
+      });
+    }
+    Deno.removeSync(filling);
+    using vault = openVault(disk.path);
+    const opened = vault.open(initial());
+    assert.deepEqual(opened.history.map(({ clients }) => clients), [["Bob", "ann"]]);
+  },
+});
+
+Deno.test("the ledger keeps the records of the newest rounds, and forgets older ones", () => {
+  using directory = new StateDirectory();
+  {
+    using vault = openVault(directory.path, { keepRounds: 2 });
+    vault.open(initial());
+    for (let round = 1; round <= ROUNDS + 1; round++) {
+      vault.begin(round, assigned(round));
+      send(vault, partsOf("ann", round));
+      vault.close(round);
+      vault.save(round, 1);
+    }
+  }
+  using vault = openVault(directory.path, { keepRounds: 2 });
+  const { history, closedRounds } = vault.open(initial());
+  assert.equal(closedRounds, ROUNDS + 1);
+  assert.deepEqual(history.map(({ round }) => round), [ROUNDS, ROUNDS + 1]);
+});
