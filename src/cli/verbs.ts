@@ -15,6 +15,18 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "show how far a running server is",
     load: () => import("./status.ts"),
   },
+  runs: {
+    summary: "list the runs that state directories hold",
+    load: () => import("./runs.ts"),
+  },
+  rounds: {
+    summary: "list a run's rounds, with whose updates made each model",
+    load: () => import("./rounds.ts"),
+  },
+  models: {
+    summary: "list the models that a run keeps, or export one",
+    load: () => import("./models.ts"),
+  },
   demo: {
     summary: "a server and a client on each wire, on this machine, with real data",
     load: () => import("./demo.ts"),
