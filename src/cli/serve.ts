@@ -14,6 +14,9 @@ import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 import { table } from "./table.ts";
 
+/** With a second for the last messages before it, a server that is stopped is gone in five. */
+const CLOSE_MS = 3500;
+
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const command = addConfigFlags(makeCommand({
     name: "tributary serve",
@@ -47,7 +50,19 @@ async function serve(
   },
 ): Promise<ExitCode> {
   const { missing, config: possible } = available(config, { mandatory });
-  await using server = await openServer(possible, events, metrics, missing);
+  const server = await openServer(possible, events, metrics, missing);
+  try {
+    return await served(server, config, { io, events });
+  } finally {
+    await within(CLOSE_MS, server[Symbol.asyncDispose]());
+  }
+}
+
+async function served(
+  server: FederationServer,
+  config: Config,
+  { io, events }: { io: Io; events: Events },
+): Promise<ExitCode> {
   io.stdout.write(invitation(server, config, io));
   const stopped = Promise.withResolvers<"stopped">();
   const onStop = () => stopped.resolve("stopped");
@@ -71,6 +86,14 @@ async function serve(
   } finally {
     io.signal.removeEventListener("abort", onStop);
   }
+}
+
+/** Waits for work, but not longer. What is kept is kept already, and may end anywhere. */
+async function within(longestMs: number, work: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>();
+  const timer = setTimeout(late.resolve, longestMs);
+  await Promise.race([work, late.promise]);
+  clearTimeout(timer);
 }
 
 async function openServer(

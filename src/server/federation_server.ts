@@ -34,7 +34,8 @@ export class FederationServer implements AsyncDisposable {
   readonly #parts: ServerParts;
   readonly #stack: AsyncDisposableStack;
   readonly #coordinator: Coordinator;
-  readonly #supervisor: Supervisor;
+  readonly #status: () => Promise<Status>;
+  readonly #draining: { now: boolean };
   readonly addresses: readonly Address[];
   /** Of the status page, where there is one. */
   readonly webUrl: string | undefined;
@@ -43,8 +44,9 @@ export class FederationServer implements AsyncDisposable {
     parts: ServerParts,
     opened: {
       stack: AsyncDisposableStack;
+      status: () => Promise<Status>;
+      draining: { now: boolean };
       coordinator: Coordinator;
-      supervisor: Supervisor;
       addresses: readonly Address[];
       webUrl: string | undefined;
     },
@@ -52,7 +54,8 @@ export class FederationServer implements AsyncDisposable {
     this.#parts = parts;
     this.#stack = opened.stack;
     this.#coordinator = opened.coordinator;
-    this.#supervisor = opened.supervisor;
+    this.#status = opened.status;
+    this.#draining = opened.draining;
     this.addresses = opened.addresses;
     this.webUrl = opened.webUrl;
   }
@@ -100,8 +103,15 @@ export class FederationServer implements AsyncDisposable {
     metrics.watchTraffic(async () =>
       [...await supervisor.traffic()].map(([wire, traffic]) => ({ wire, ...traffic }))
     );
+    const draining = { now: false };
     const status = () =>
-      statusOf({ config, coordinator, supervisor, missing: parts.missing ?? {} });
+      statusOf({
+        config,
+        coordinator,
+        supervisor,
+        missing: parts.missing ?? {},
+        draining: draining.now,
+      });
     let webUrl: string | undefined;
     if (config.web.enabled) {
       const web = stack.use(new Web(config.web, { status, metrics: () => metrics.text() }));
@@ -111,8 +121,9 @@ export class FederationServer implements AsyncDisposable {
     }
     return new FederationServer(parts, {
       stack: stack.move(),
+      status,
+      draining,
       coordinator,
-      supervisor,
       addresses,
       webUrl,
     });
@@ -128,16 +139,15 @@ export class FederationServer implements AsyncDisposable {
   }
 
   status(): Promise<Status> {
-    return statusOf({
-      config: this.#parts.config,
-      coordinator: this.#coordinator,
-      supervisor: this.#supervisor,
-      missing: this.#parts.missing ?? {},
-    });
+    return this.#status();
   }
 
-  /** Tells every client why the server goes away; dispose next. A run that is kept goes on later. */
+  /**
+   * Tells every client why the server goes away; dispose next. From now on it is not ready. What was
+   * accepted is kept already: a run with a state directory goes on later.
+   */
   async farewell(detail: string): Promise<void> {
+    this.#draining.now = true;
     await this.#coordinator.farewell(
       this.#parts.config.state === undefined ? "shutdown" : "restart",
       detail,

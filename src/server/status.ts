@@ -10,12 +10,14 @@ export interface StatusParts {
   readonly coordinator: Coordinator;
   readonly supervisor: Supervisor;
   readonly missing: Readonly<Record<string, string>>;
+  /** The server is going away. */
+  readonly draining: boolean;
 }
 
 const NEWEST_ROUNDS = 100;
 
 export async function statusOf(parts: StatusParts): Promise<Status> {
-  const { config, coordinator, supervisor, missing } = parts;
+  const { config, coordinator, supervisor, missing, draining } = parts;
   const traffic = await supervisor.traffic();
   const wires = supervisor.states().map(({ wire, state, urls, reason }): WireStatus => {
     const { up = 0, down = 0, connections = 0 } = traffic.get(wire) ?? {};
@@ -41,7 +43,7 @@ export async function statusOf(parts: StatusParts): Promise<Status> {
   return {
     run_id: coordinator.runId,
     name: config.name,
-    phase: coordinator.phase,
+    phase: draining ? "draining" : coordinator.phase,
     round: coordinator.closedRounds,
     rounds: config.training.rounds,
     ...(coordinator.waitingFor === undefined ? {} : { waiting_for: coordinator.waitingFor }),

@@ -40,7 +40,15 @@ const roundStatus = z.object({
 export const status = z.object({
   run_id: z.string(),
   name: z.string(),
-  phase: z.enum(["starting", "gathering", "training", "closing", "finishing", "finished"]),
+  phase: z.enum([
+    "starting",
+    "gathering",
+    "training",
+    "closing",
+    "finishing",
+    "finished",
+    "draining",
+  ]),
   /** Rounds closed so far. */
   round: z.number(),
   rounds: z.number(),
@@ -61,6 +69,7 @@ export type RoundStatus = z.output<typeof roundStatus>;
 export function unreadiness({ phase, wires }: Status): string | undefined {
   if (phase === "starting") return "the server is starting";
   if (phase === "finished") return "the run has finished";
+  if (phase === "draining") return "the server is going away";
   const down = wires.filter(({ state }) => state === "down" || state === "restarting");
   if (wires.some(({ state }) => state === "up")) return undefined;
   return down.length === 0

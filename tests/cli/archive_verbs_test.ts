@@ -161,7 +161,7 @@ for (
 ) {
   Deno.test(`${verb === runs ? "runs" : verb === rounds ? "rounds" : "models"} refuses ${what} in one sentence`, async () => {
     await assert.rejects(verb(args, capturedIo()), (error: Error) => {
-      assert.ok(error instanceof OperatorError, error.stack);
+      assert.ok(error instanceof OperatorError, String(error.stack));
       assert.match(error.message, sentence);
       return true;
     });

@@ -128,6 +128,36 @@ Deno.test("serve without a state directory tells its clients that it is gone for
   assert.match(stderr, /error: The server shut down before the run ended/);
 });
 
+Deno.test("serve that is told twice to stop ends at once", async () => {
+  await using shop = await workshop();
+  await using server = new Program(serveArgs("--protocols", "mqtt,grpc"), shop.path);
+  await server.says(URL_OF("mqtt"));
+  server.kill("SIGTERM");
+  server.kill("SIGINT");
+  assert.equal((await server.ended()).code, 130);
+});
+
+Deno.test("serve that is stopped while clients train saves the round, and goes on in it", async () => {
+  await using shop = await workshop();
+  const args = ["--protocols", "mqtt", "--rounds", "20", "--min-clients", "2", "--state", "run"];
+  await using first = new Program(serveArgs(...args, "--log-level", "debug"), shop.path);
+  const url = await first.says(URL_OF("mqtt"));
+  const clients = [1, 2].map((seed) =>
+    new Program(["join", url, "--data", `train${seed}.csv`], shop.path)
+  );
+  await using stack = new AsyncDisposableStack();
+  for (const client of clients) stack.use(client);
+  await first.logs(/update accepted/);
+  first.kill("SIGTERM");
+  assert.equal((await first.ended()).code, 0);
+  await using second = new Program(serveArgs(...args, "--mqtt-port", new URL(url).port), shop.path);
+  await second.logs(/run restored from its state/);
+  const { code, stdout, stderr } = await second.ended();
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /20 rounds are done; 2 clients hold the final model/);
+  for (const client of clients) assert.equal((await client.ended()).code, 0);
+});
+
 Deno.test("join that is stopped tells the server, which waits for others", async () => {
   await using shop = await workshop();
   await using server = new Program(

@@ -156,3 +156,24 @@ Deno.test("a server with a status page serves it, and closes it with the rest", 
   }
   assert.ok(log.all.some((line) => line.message === "status page up"));
 });
+
+Deno.test("a server that goes away is not ready any more, and still healthy", async () => {
+  using directory = new StateDirectory();
+  const { server, join } = await open(directory, {
+    web: true,
+    "web-port": "0",
+    "min-clients": "2",
+  });
+  await using _ = server;
+  await using member = await join("a");
+  const answer = async (path: string) => {
+    const response = await fetch(new URL(path, server.webUrl));
+    return [response.status, await response.text()];
+  };
+  assert.deepEqual(await answer("readyz"), [200, "ready\n"]);
+  await server.farewell("stopped by the test");
+  assert.deepEqual(await answer("readyz"), [503, "Not ready: the server is going away\n"]);
+  assert.deepEqual(await answer("healthz"), [200, "ok\n"]);
+  assert.equal((await server.status()).phase, "draining");
+  assert.equal((await member.hears("closing")).reason, ClosingReason.SHUTDOWN);
+});

@@ -13,6 +13,7 @@ Deno.test("unreadiness is undefined while one wire is up", () => {
 Deno.test("unreadiness says in which phase nobody can be served", () => {
   assert.equal(unreadiness({ ...sampleStatus, phase: "starting" }), "the server is starting");
   assert.equal(unreadiness({ ...sampleStatus, phase: "finished" }), "the run has finished");
+  assert.equal(unreadiness({ ...sampleStatus, phase: "draining" }), "the server is going away");
 });
 
 Deno.test("unreadiness says why no wire is up", () => {
