@@ -5,6 +5,7 @@ import { initialModel } from "../client/initial_model.ts";
 import { type Topology, TrainerError } from "../client/trainer.ts";
 import type { Config } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
+import { holdsRun } from "../vault/archive.ts";
 import { decodeSafetensors } from "../weights/safetensors.ts";
 import { isRejection } from "../weights/tensors.ts";
 import { readNamedFile } from "./named_file.ts";
@@ -13,19 +14,21 @@ import { readNamedFile } from "./named_file.ts";
 const MAX_TOPOLOGY_BYTES = 64 * 1024;
 
 export interface StartModel {
-  /** safetensors. */
+  /** safetensors; empty where a run goes on. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Empty where clients build the model by themselves. */
   readonly topology: Topology;
 }
 
 /**
- * With neither `model` nor `topology`, the digit classifier of the demo.
+ * Of a run that goes on only the topology: its model is in its state directory, and to make one takes
+ * as long as all the rest of the start. With neither `model` nor `topology`, the digit classifier of the demo.
  * @throws {ConfigError} for files that cannot be used.
  */
-export async function readModel({ training }: Config): Promise<StartModel> {
+export async function readModel({ training, state }: Config): Promise<StartModel> {
   const topology = await readTopology(training);
   if (training.model === undefined) {
+    if (state !== undefined && holdsRun(state)) return { bytes: new Uint8Array(), topology };
     return { bytes: await freshModel(topology, training.seed), topology };
   }
   const bytes = await readNamedFile("--model", training.model);

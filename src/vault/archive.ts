@@ -52,6 +52,16 @@ export function runsIn(path: string): string[] {
   return folders.map(({ name }) => join(path, name)).filter(isRun).sort();
 }
 
+/** Whether a server that starts on this directory goes on with a run, and begins none. */
+export function holdsRun(directory: string): boolean {
+  try {
+    using archive = new Archive(directory);
+    return archive.records.run() !== undefined;
+  } catch {
+    return false; // whatever is wrong with it, the vault says when it opens it
+  }
+}
+
 function isRun(directory: string): boolean {
   return sizeOf(join(directory, LEDGER)) !== undefined;
 }

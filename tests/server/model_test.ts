@@ -6,6 +6,7 @@ import { ConfigError } from "../../src/config/config_error.ts";
 import { readModel } from "../../src/server/model.ts";
 import { decodeSafetensors } from "../../src/weights/safetensors.ts";
 import { isRejection } from "../../src/weights/tensors.ts";
+import { initial, openVault } from "../vault/federation_of_five.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 import { MODEL, smallConfig } from "./small_config.ts";
 
@@ -53,4 +54,23 @@ Deno.test("a file that cannot be used is refused by its flag and its name", asyn
   await refuses(smallConfig(directory.path, { model: text }), /--model.*no safetensors file/);
   Deno.writeFileSync(text, new Uint8Array(64 * 1024 + 1));
   await refuses(smallConfig(directory.path, { topology: text }), /--topology.*65537 bytes; 65536/);
+});
+
+Deno.test("readModel() makes no model where a run goes on, and refuses a wrong --model all the same", async () => {
+  using directory = new StateDirectory();
+  const state = join(directory.path, "run");
+  const { config } = readConfig({ flags: { state } });
+  assert.ok((await readModel(config)).bytes.length > 0);
+  {
+    using vault = openVault(state);
+    vault.open(initial());
+  }
+  assert.deepEqual(await readModel(config), {
+    bytes: new Uint8Array(),
+    topology: DEFAULT_TOPOLOGY,
+  });
+  await refuses(
+    readConfig({ flags: { state, model: join(directory.path, "none") } }).config,
+    /--model names .*none, but there is no such file/,
+  );
 });
