@@ -101,7 +101,7 @@ export function federationConformance(subject: AnySubject): void {
       await verdict(member.update(task, good), Verdict.DUPLICATE);
       assert.equal((await other.update(others, good)).verdict, Verdict.ACCEPTED);
       assert.deepEqual(valuesOf(await member.model(1)), [1, 2, 3, 4]);
-      await verdict(member.update(task, good), Verdict.STALE);
+      await verdict(member.update(task, good), Verdict.DUPLICATE);
     });
 
     claim("a message without a session is told to say Hello", {}, async (federation) => {
