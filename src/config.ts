@@ -11,6 +11,7 @@ import { type Field, fieldsOf } from "./config/fields.ts";
 import { type Flags, readFlags } from "./config/flags.ts";
 import { resolve, type Resolved, whereSet } from "./config/resolve.ts";
 import { strategyMistakes } from "./config/strategy_options.ts";
+import { tls } from "./config/tls.ts";
 import { readToml, type TomlFile } from "./config/toml.ts";
 import { DEFAULT_PART_BYTES } from "./contract/codec.ts";
 import { brokerSections, PROTOCOLS, protocolSections } from "./protocols/mod.ts";
@@ -154,11 +155,12 @@ export const schema = z.strictObject({
         "(for benchmarks)",
     ),
   insecure: z.boolean().default(false)
-    .describe("Listen beyond this machine although wires have neither TLS nor tokens yet"),
+    .describe("Listen beyond this machine without TLS"),
   training: training.prefault({}),
   strategy: strategy.prefault({}),
   limits: limits.prefault({}),
   log: log.prefault({}),
+  tls: tls.prefault({}),
   web: web.prefault({}),
   ...protocolSections,
   ...brokerSections,

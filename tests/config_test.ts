@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { fields, readConfig, type Sources } from "../src/config.ts";
 import { ConfigError } from "../src/config/config_error.ts";
+import { exposures } from "../src/config/contradictions.ts";
 
 /** A TOML file as `--config federation.toml` gives it. */
 function toml(text: string): Sources {
@@ -218,19 +219,25 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     ["mu in --strategy-options is -1, but must be a number of at least 0"],
   ],
   ["a page that other machines reach", { flags: { "web-hostname": "0.0.0.0" } }, [
-    '--web-hostname is "0.0.0.0", which other machines can reach, and wires have neither TLS ' +
-    "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+    '--web-hostname is "0.0.0.0", which other machines can reach, and it has no TLS: give ' +
+    "--tls-cert and --tls-key (`tributary tls init` makes them); use 127.0.0.1, or allow it by " +
+    "--insecure",
   ]],
   ["a wire that other machines reach", toml('[quic]\nhostname = "::"\n'), [
-    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and wires ' +
-    "have neither TLS nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and it has ' +
+    "no TLS: give --tls-cert and --tls-key (`tributary tls init` makes them); use 127.0.0.1, or " +
+    "allow it by --insecure",
+  ]],
+  ["a certificate without its key", { flags: { "tls-cert": "server.pem" } }, [
+    "The settings of [tls] do not fit together: cert and key belong together: give both or neither",
   ]],
   ["an address that DDS cannot serve", { flags: { "dds-hostname": "::1" } }, [
     '--dds-hostname is "::1", but must be an IPv4 address of this machine',
   ]],
   ["DDS on a network with its standard port", { flags: { "dds-hostname": "192.0.2.1" } }, [
-    '--dds-hostname is "192.0.2.1", which other machines can reach, and wires have neither TLS ' +
-    "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+    '--dds-hostname is "192.0.2.1", which other machines can reach, and DDS has no TLS here: ' +
+    "whoever is on its network reads models and updates, and can send what looks like a client's; " +
+    "use 127.0.0.1, or allow it by --insecure",
   ]],
   ["two listeners on one port", { flags: { "grpc-port": "1883" } }, [
     "--grpc-port is 1883, which is also the port of mqtt; " +
@@ -284,6 +291,36 @@ Deno.test("readConfig lets a wire that is not served listen wherever it would", 
 Deno.test("readConfig lets anything listen beyond loopback with --insecure", () => {
   const { config } = readConfig({ flags: { "mqtt-hostname": "0.0.0.0", insecure: true } });
   assert.equal(config.mqtt.hostname, "0.0.0.0");
+});
+
+Deno.test("readConfig lets every wire but DDS listen beyond loopback with a certificate", () => {
+  const tls = { "tls-cert": "server.pem", "tls-key": "server-key.pem" };
+  const wires = ["mqtt", "amqp", "grpc", "quic", "web"];
+  const everywhere = Object.fromEntries(wires.map((wire) => [`${wire}-hostname`, "0.0.0.0"]));
+  readConfig({ flags: { ...everywhere, ...tls } });
+  const [sentence = "", ...more] = sentencesOf({ flags: { "dds-hostname": "192.0.2.1", ...tls } });
+  assert.match(sentence, /DDS has no TLS here/);
+  assert.deepEqual(more, []);
+});
+
+Deno.test("exposures() tells what --insecure lets other machines reach", () => {
+  const flags = { "grpc-hostname": "0.0.0.0", "dds-hostname": "192.0.2.1", insecure: true };
+  const found = exposures(readConfig({ flags }).config);
+  assert.deepEqual(found.map(({ section, hostname }) => [section, hostname]), [
+    ["grpc", "0.0.0.0"],
+    ["dds", "192.0.2.1"],
+  ]);
+  assert.match(found[1]?.missing ?? "", /^DDS has no TLS here: whoever is on its network/);
+  assert.deepEqual(exposures(readConfig({}).config), []);
+});
+
+Deno.test("readConfig lets QUIC listen beyond loopback without a certificate, but not its WebSocket", () => {
+  readConfig({ flags: { "quic-hostname": "0.0.0.0", "quic-websocket": false } });
+  assert.equal(sentencesOf({ flags: { "quic-hostname": "0.0.0.0" } }).length, 1);
+});
+
+Deno.test("readConfig passes over TRIBUTARY_CA, which is the clients'", () => {
+  readConfig({ environment: { TRIBUTARY_CA: "ca.pem" } });
 });
 
 Deno.test("readConfig takes any loopback address and any number of free ports", () => {

@@ -5,6 +5,7 @@ python amqp_client.py amqp://127.0.0.1:5672/default --data IMAGES,LABELS
 
 import contextlib
 import functools
+import ssl
 import threading
 from urllib.parse import unquote
 
@@ -21,10 +22,14 @@ TIMEOUT_S = 15
 @contextlib.contextmanager
 def connect(url, client_id, _will, hear):
     key = f"{unquote(url.path[1:])}.{client_id}"
+    tls = None
+    if url.scheme == "amqps":
+        tls = pika.SSLOptions(ssl.create_default_context(), url.hostname)
     parameters = pika.ConnectionParameters(
         url.hostname,
         url.port or 5672,
         credentials=pika.PlainCredentials(client_id, url.password or ""),
+        ssl_options=tls,
         socket_timeout=TIMEOUT_S,
         stack_timeout=TIMEOUT_S,
     )

@@ -35,10 +35,13 @@ def main(wire, connect):
     parser.add_argument("--share", default="1/1", help="K/N: the K-th of N shares of the data")
     parser.add_argument("--id", default=f"{socket.gethostname()}-{os.getpid()}"[-64:])
     parser.add_argument("--token", default="")
+    parser.add_argument("--ca", help="trust the authority with this PEM certificate")
     parser.add_argument("--out", help="write the final model here")
     args = parser.parse_args()
     url = urlsplit(args.url)
-    if url.scheme.split("+")[0] != wire or not url.hostname:
+    if args.ca:
+        os.environ["SSL_CERT_FILE"] = args.ca  # where OpenSSL looks, and the wires here
+    if url.scheme.split("+")[0] not in (wire, f"{wire}s") or not url.hostname:
         parser.error(f"{args.url} is no {wire} address; the server prints {wire}://...")
     say = functools.partial(print, flush=True)
     try:

@@ -4,8 +4,10 @@ python grpc_client.py grpc://127.0.0.1:50051/default --data IMAGES,LABELS
 """
 
 import contextlib
+import os
 import queue
 import threading
+from pathlib import Path
 
 import grpc
 
@@ -20,9 +22,17 @@ OPTIONS = [
 ]
 
 
+def open_channel(url):
+    if url.scheme == "grpc":
+        return grpc.insecure_channel(url.netloc, OPTIONS)
+    authority = os.environ.get("SSL_CERT_FILE")
+    roots = Path(authority).read_bytes() if authority else None
+    return grpc.secure_channel(url.netloc, grpc.ssl_channel_credentials(roots), OPTIONS)
+
+
 @contextlib.contextmanager
 def connect(url, _client_id, _will, hear):
-    with grpc.insecure_channel(url.netloc, OPTIONS) as channel:
+    with open_channel(url) as channel:
         session = channel.stream_stream("/tributary.v1.Federation/Session")  # bytes to bytes
         outgoing = queue.SimpleQueue()
         metadata = [("tributary-federation", url.path[1:])]  # percent-encoded

@@ -6,6 +6,7 @@ Through a WebSocket, if the server's address begins with mqtt+ws://
 """
 
 import contextlib
+import ssl
 import threading
 from urllib.parse import parse_qs
 
@@ -28,6 +29,8 @@ def connect(url, client_id, will, hear):
         transport="websockets" if url.scheme == "mqtt+ws" else "tcp",
         reconnect_on_failure=False,
     )
+    if url.scheme == "mqtts":
+        client.tls_set_context(ssl.create_default_context())
     client.will_set(up, will.SerializeToString(), qos=1)
     subscribed, reasons = threading.Event(), []
 

@@ -7,6 +7,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import os
 import ssl
 import struct
 import threading
@@ -94,7 +95,7 @@ class Wire(QuicConnectionProtocol):
 
 async def dial(url, hear, stack):
     hashes = parse_qs(url.query).get("hash")
-    configuration = QuicConfiguration(**OPTIONS)
+    configuration = QuicConfiguration(**OPTIONS, cafile=os.environ.get("SSL_CERT_FILE"))
     configuration.verify_mode = ssl.CERT_NONE if hashes else ssl.CERT_REQUIRED
     dialling = quic_connect(
         url.hostname, url.port, configuration=configuration, create_protocol=Wire

@@ -15,12 +15,14 @@ import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { version } from "./program.ts";
 import { ProgressBar } from "./progress.ts";
+import { CA_OPTION, readCa } from "./trust.ts";
 
 interface JoinFlags {
   readonly data?: string;
   readonly exec?: string;
   readonly samples?: string;
   readonly id?: string;
+  readonly ca?: string;
   readonly out?: string;
   readonly label?: readonly string[];
   readonly logLevel: string;
@@ -46,6 +48,10 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
         "tributary join grpc://127.0.0.1:50051/default --exec 'python train.py' --samples 1000",
         "with a program of one's own, see examples/trainers",
       ],
+      [
+        "tributary join mqtts://fl.example.org:1883/default --ca ca.pem --data train.csv",
+        "over TLS, to a server with a certificate of `tributary tls init`",
+      ],
     ],
   }, io)
     .argument("<url...>", "the server's addresses, as `tributary serve` prints them")
@@ -56,6 +62,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--exec <command>", "train with this program instead of TensorFlow.js")
     .option("--samples <n>", "training samples of --exec; left out, the program is asked")
     .option("--id <id>", "this client's id, unlike any other's", `${safe(hostname())}-${Deno.pid}`)
+    .option(...CA_OPTION)
     .option("--out <file>", "write the final model here")
     .option("--label <name=value...>", "what the operator may know this client by")
     .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
@@ -79,6 +86,7 @@ async function join(
   { io, log }: Surroundings,
 ): Promise<ExitCode> {
   const { id = "", out, label = [] } = flags;
+  const ca = await readCa(flags.ca, io);
   using watcher = new Watcher(io, log);
   try {
     await using trainer = await openTrainer(flags, { io, log });
@@ -88,6 +96,7 @@ async function join(
       trainer,
       software: `tributary/${version}`,
       labels: Object.fromEntries(label.map(labelOf)),
+      ca,
       signal: io.signal,
       observe: (event) => watcher.observe(event),
     });

@@ -1,6 +1,7 @@
 /** `tributary serve`: trains one model with clients on several wires at once. */
 
 import type { Config } from "../config.ts";
+import { exposures } from "../config/contradictions.ts";
 import { type Events, openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
@@ -50,6 +51,12 @@ async function serve(
   },
 ): Promise<ExitCode> {
   const { missing, config: possible } = available(config, { mandatory });
+  for (const { section, hostname, missing } of exposures(possible)) {
+    io.stderr.write(
+      `${paint(io.stderr, "warn", "warning:")} ${section} listens on ${hostname}, which other ` +
+        `machines can reach, and ${missing}\n`,
+    );
+  }
   const server = await openServer(possible, events, metrics, missing);
   try {
     return await served(server, config, { io, events });
@@ -111,13 +118,22 @@ async function openServer(
 }
 
 /** One line a wire, ready to be pasted where the clients are. */
-function invitation(server: FederationServer, { name, training }: Config, io: Io): string {
+function invitation(
+  server: FederationServer,
+  { name, training, tls }: Config,
+  io: Io,
+): string {
+  const trust = tls.cert === undefined
+    ? ""
+    : "clients name the authority of --tls-cert by --ca FILE, unless it is a public one\n";
   const wires = table(server.addresses, [
     { title: "wire", text: ({ wire }) => wire },
     { title: "join with", text: ({ url }) => `tributary join '${url}' --data train.csv` },
   ], io.stdout);
   const page = server.webUrl === undefined ? "" : `status page ${server.webUrl}; `;
   const wanted = training.minClients;
-  return `${paint(io.stdout, "strong", `Federation ${name}`)}, run ${server.runId}\n${wires}` +
+  return `${
+    paint(io.stdout, "strong", `Federation ${name}`)
+  }, run ${server.runId}\n${wires}${trust}` +
     `${page}waiting for ${wanted} ${wanted === 1 ? "client" : "clients"}; Ctrl-C stops\n`;
 }

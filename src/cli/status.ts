@@ -7,6 +7,7 @@ import type { Io, Output } from "./io.ts";
 import { type Look, paint } from "./paint.ts";
 import { bytesText, durationText } from "./quantities.ts";
 import { printable, table } from "./table.ts";
+import { CA_OPTION, readCa } from "./trust.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8080/";
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -21,13 +22,15 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     ],
   }, io)
     .argument("[url]", "the server's status page", DEFAULT_URL)
+    .option(...CA_OPTION)
     .option("--format <text|json>", "a table for people, or the server's JSON", "text");
   await parse(command, args);
-  const { format } = command.opts<{ format: string }>();
+  const { format, ca } = command.opts<{ format: string; ca?: string }>();
   if (format !== "text" && format !== "json") {
     throw new OperatorError(`--format is ${JSON.stringify(format)}, but must be text or json`);
   }
-  const status = await ask(urlOf(command.args[0] ?? DEFAULT_URL), io.signal);
+  const url = urlOf(command.args[0] ?? DEFAULT_URL);
+  const status = await askTrusting(url, await readCa(ca, io), io.signal);
   io.stdout.write(format === "json" ? JSON.stringify(status) + "\n" : view(status, io.stdout));
   return exit.ok;
 }
@@ -42,15 +45,35 @@ function urlOf(text: string): URL {
   return new URL("status", url.href.endsWith("/") ? url : `${url.href}/`);
 }
 
-async function ask(url: URL, stop: AbortSignal): Promise<Status> {
+async function askTrusting(
+  url: URL,
+  ca: string | undefined,
+  stop: AbortSignal,
+): Promise<Status> {
+  if (ca === undefined) return await ask(url, { stop });
+  using client = Deno.createHttpClient({ caCerts: [ca] });
+  return await ask(url, { stop, client });
+}
+
+async function ask(
+  url: URL,
+  { stop, client }: { stop: AbortSignal; client?: Deno.HttpClient },
+): Promise<Status> {
   const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { signal });
+    response = await fetch(url, client === undefined ? { signal } : { signal, client });
     text = await response.text();
   } catch (error) {
     if (stop.aborted) throw new Failure("Stopped before the server answered");
+    const untrusted = untrustedReason(error);
+    if (untrusted !== undefined) {
+      throw new Failure(
+        `${url} does not prove to be that server (${untrusted}); name its authority by --ca`,
+        { cause: error },
+      );
+    }
     throw new Failure(
       `No server answers at ${url}; start one with \`tributary serve\`, or give the URL it prints`,
       { cause: error },
@@ -66,6 +89,12 @@ async function ask(url: URL, stop: AbortSignal): Promise<Status> {
     throw new Failure(`${url} answers, but is no Tributary server of this version`);
   }
   return parsed.data;
+}
+
+/** What the certificate lacks; undefined where the failure is another. */
+function untrustedReason(error: unknown): string | undefined {
+  const text = error instanceof Error ? `${error.message} ${error.cause ?? ""}` : String(error);
+  return /invalid peer certificate: (\w+)/.exec(text)?.[1];
 }
 
 function json(text: string): unknown {

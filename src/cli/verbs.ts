@@ -31,6 +31,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "a server and a client on each wire, on this machine, with real data",
     load: () => import("./demo.ts"),
   },
+  tls: {
+    summary: "make certificates to try TLS with",
+    load: () => import("./tls.ts"),
+  },
   bench: {
     summary: "measure how fast models cross each wire on this machine",
     load: () => import("./bench.ts"),

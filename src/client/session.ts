@@ -36,6 +36,7 @@ export interface SessionOptions {
   readonly trainer: Trainer;
   readonly software: string;
   readonly token?: string;
+  readonly ca?: string | undefined;
   readonly labels?: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly observe: (event: SessionEvent) => void;
@@ -141,11 +142,9 @@ export class Session {
   }
 
   #reach() {
-    const { clientId, urls, signal, observe, backoff = DEFAULT_BACKOFF } = this.#options;
+    const { clientId, observe, backoff = DEFAULT_BACKOFF } = this.#options;
     return reach({
-      clientId,
-      urls,
-      signal,
+      ...this.#options,
       backoff,
       dialTimeoutMs: DIAL_TIMEOUT_MS,
       will: clientMessage({ clientId, body: leaveLost(this.#nonce) }),

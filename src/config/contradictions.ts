@@ -76,12 +76,50 @@ function listeners(config: Config): Listener[] {
 
 function beyondLoopback(config: Config, whereSet: WhereSet): string[] {
   if (config.insecure) return [];
-  const open = listeners(config).filter(({ hostname }) => !isLoopback(hostname));
-  const hostnames = new Map(open.map(({ section, hostname }) => [section, hostname]));
-  return [...hostnames].map(([section, hostname]) =>
-    `${whereSet(`${section}.hostname`)} is ${JSON.stringify(hostname)}, which other machines ` +
-    "can reach, and wires have neither TLS nor tokens yet; use 127.0.0.1, or allow it by --insecure"
+  return exposures(config).map(({ section, hostname, missing }) =>
+    `${whereSet(`${section}.hostname`)} is ${JSON.stringify(hostname)}, which other machines can ` +
+    `reach, and ${missing}; use 127.0.0.1, or allow it by --insecure`
   );
+}
+
+/** A listener that other machines can reach, although it lacks what that asks for. */
+export interface Exposure {
+  readonly section: string;
+  readonly hostname: string;
+  readonly missing: string;
+}
+
+/** Refused, unless the operator allows it; then they are told. */
+export function exposures(config: Config): Exposure[] {
+  const hostnames = new Map(
+    listeners(config).map(({ section, hostname }) => [section, hostname]),
+  );
+  return [...hostnames].flatMap(([section, hostname]) => {
+    const missing = isLoopback(hostname) ? [] : missingBeyondLoopback(config, section);
+    return missing.length === 0 ? [] : [{ section, hostname, missing: missing.join("; and ") }];
+  });
+}
+
+/** What a listener lacks that other machines can reach: what is missing, and what gives it. */
+function missingBeyondLoopback(config: Config, section: string): string[] {
+  const missing: string[] = [];
+  if (section === "dds") missing.push(DDS_IN_THE_CLEAR);
+  else if (!isEncrypted(config, section)) {
+    missing.push(
+      "it has no TLS: give --tls-cert and --tls-key (`tributary tls init` makes them)",
+    );
+  }
+  return missing;
+}
+
+/** What DDS does and does not protect, once its network is not this machine alone. */
+const DDS_IN_THE_CLEAR =
+  "DDS has no TLS here: whoever is on its network reads models and updates, and can send what " +
+  "looks like a client's";
+
+/** QUIC is always; its WebSocket is TCP. */
+function isEncrypted({ tls, quic }: Config, section: string): boolean {
+  return tls.cert !== undefined || (section === "quic" && !quic.websocket);
 }
 
 /** The sections of the brokers that the operator has named. */

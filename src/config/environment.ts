@@ -6,8 +6,8 @@ import { nearest } from "./nearest.ts";
 
 const PREFIX = "TRIBUTARY_";
 
-/** Ours, but no settings: the configuration file's path. */
-const OTHER_NAMES: ReadonlySet<string> = new Set(["TRIBUTARY_CONFIG"]);
+/** Ours, but no settings of the server's: its configuration file, and whom its clients trust. */
+const OTHER_NAMES: ReadonlySet<string> = new Set(["TRIBUTARY_CONFIG", "TRIBUTARY_CA"]);
 
 /**
  * Reads a snapshot of the environment. An empty variable counts as unset; one that names no setting

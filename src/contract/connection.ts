@@ -28,6 +28,8 @@ export interface DialOptions {
   /** A Leave that names Hello's nonce, for wires whose server can publish it for a vanished client. */
   readonly will: ClientMessage;
   readonly signal: AbortSignal;
+  /** PEM certificates of the authority that vouches for the server, where it is not a public one. */
+  readonly ca?: string | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** What every protocol server is told, whatever its wire. */
 
 import type { WireName } from "./protocol_server.ts";
+import type { TlsOptions } from "./tls.ts";
 
 export interface ServerOptions {
   readonly wire: WireName;
@@ -13,6 +14,8 @@ export interface ServerOptions {
   readonly maxConnections: number;
   /** From Welcome: a silent connection is detached after three of them where the wire can tell. */
   readonly heartbeatIntervalMs: number;
+  /** What its TCP sockets speak TLS with; without it they do not. */
+  readonly tls?: TlsOptions;
 }
 
 /** What crosses to a protocol's Worker at its start. `Own` is the protocol's part of the configuration. */

@@ -90,8 +90,12 @@ export function spawnBroker(name: BrokerName, options: BrokerOptions): Worker {
 const dialers: Record<string, () => Promise<{ readonly dial: Dial }>> = {
   "mqtt:": () => import("./mqtt/client.ts"),
   "mqtt+ws:": () => import("./mqtt/client.ts"),
+  "mqtt+wss:": () => import("./mqtt/client.ts"),
+  "mqtts:": () => import("./mqtt/client.ts"),
   "amqp:": () => import("./amqp/client.ts"),
+  "amqps:": () => import("./amqp/client.ts"),
   "grpc:": () => import("./grpc/client.ts"),
+  "grpcs:": () => import("./grpc/client.ts"),
   "quic:": () => import("./quic/client.ts"),
   "ws:": () => import("./quic/websocket_client.ts"),
   "wss:": () => import("./quic/websocket_client.ts"),

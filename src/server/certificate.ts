@@ -1,9 +1,10 @@
-/** QUIC's certificate: the operator's files, or one that is kept with the run. */
+/** The server's certificates: the operator's files; for QUIC otherwise one that is kept with the run. */
 
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
-import { readNamedFile } from "./named_file.ts";
+import type { Certificate, TlsOptions } from "../contract/tls.ts";
+import { readPair } from "./key_pair.ts";
 
 /** Both in one file, the certificate first. */
 const FILE_NAME = "quic.pem";
@@ -12,19 +13,38 @@ const LEAST_LEFT_MS = 24 * 3600 * 1000;
 const PEM_BLOCK = /-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----\n?/g;
 
 /**
- * The configuration with QUIC's certificate and key as text: its Worker reads no files, and must
- * come back with the same certificate when it is started again, as addresses name its hash.
+ * What the TCP wires speak TLS with, as text: Workers read no files.
  * @throws {ConfigError} for files that cannot be used.
  */
-export async function withCertificate(config: Config): Promise<Config> {
+export async function readTls({ tls }: Config): Promise<TlsOptions | undefined> {
+  const { cert, key, handshakeTimeoutMs } = tls;
+  if (cert === undefined || key === undefined) return undefined;
+  const pair = await readPair({
+    certificate: { flag: "--tls-cert", path: cert },
+    key: { flag: "--tls-key", path: key },
+  });
+  return { ...pair, handshakeTimeoutMs };
+}
+
+/**
+ * The configuration with QUIC's certificate and key as text: its own, else that of the TCP wires,
+ * else a self-signed one. A Worker that is started again must come back with the same one, as
+ * addresses name its hash.
+ * @throws {ConfigError} for files that cannot be used.
+ */
+export async function withCertificate(config: Config, tls?: Certificate): Promise<Config> {
   if (!config.protocols.includes("quic")) return config;
   const { quic } = config;
   if (quic.certificate !== "") {
-    const certificate = await readNamedFile("--quic-certificate", quic.certificate);
-    const key = await readNamedFile("--quic-key", quic.key);
-    const decoder = new TextDecoder();
-    const texts = { certificate: decoder.decode(certificate), key: decoder.decode(key) };
-    return { ...config, quic: { ...quic, ...texts } };
+    const pair = await readPair({
+      certificate: { flag: "--quic-certificate", path: quic.certificate },
+      key: { flag: "--quic-key", path: quic.key },
+    });
+    return { ...config, quic: { ...quic, ...pair } };
+  }
+  if (tls !== undefined) {
+    const { certificate, key } = tls;
+    return { ...config, quic: { ...quic, certificate, key } };
   }
   const kept = config.state === undefined ? undefined : await readKept(config.state);
   if (kept !== undefined) return { ...config, quic: { ...quic, ...kept } };
@@ -34,9 +54,7 @@ export async function withCertificate(config: Config): Promise<Config> {
   return { ...config, quic: own };
 }
 
-async function readKept(
-  directory: string,
-): Promise<{ certificate: string; key: string } | undefined> {
+async function readKept(directory: string): Promise<Certificate | undefined> {
   let text: string;
   try {
     text = await Deno.readTextFile(join(directory, FILE_NAME));
@@ -50,10 +68,7 @@ async function readKept(
   return leftMs < LEAST_LEFT_MS ? undefined : { certificate, key };
 }
 
-async function keep(
-  directory: string,
-  { certificate, key }: { certificate: string; key: string },
-): Promise<void> {
+async function keep(directory: string, { certificate, key }: Certificate): Promise<void> {
   const path = join(directory, FILE_NAME);
   const text = `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
   await Deno.mkdir(directory, { recursive: true });

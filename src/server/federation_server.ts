@@ -12,7 +12,8 @@ import { VaultLink } from "../vault/link.ts";
 import { VaultError } from "../vault/vault.ts";
 import { Web } from "../web/web.ts";
 import type { Status } from "../web/status.ts";
-import { withCertificate } from "./certificate.ts";
+import { advertised } from "./advertised.ts";
+import { readTls, withCertificate } from "./certificate.ts";
 import { coordinatorOptions } from "./coordinator_options.ts";
 import { openEvaluator } from "./evaluating.ts";
 import { readModel } from "./model.ts";
@@ -67,6 +68,7 @@ export class FederationServer implements AsyncDisposable {
   static async open(parts: ServerParts): Promise<FederationServer> {
     const { config, events, metrics, clock = systemClock } = parts;
     await using stack = new AsyncDisposableStack();
+    const tls = await readTls(config);
     const { bytes, topology } = await readModel(config);
     const { vault, opened } = await VaultLink.open({
       stateDirectory: config.state,
@@ -93,13 +95,16 @@ export class FederationServer implements AsyncDisposable {
       ),
     );
     vault.closed.catch((error) => coordinator.fail(error));
-    const certified = await withCertificate(config);
-    const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, opened.runId);
+    const certified = await withCertificate(config, tls);
+    const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, opened.runId, tls);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
     for (const [wire, reason] of Object.entries(parts.missing ?? {})) {
       events.wireOff({ wire, reason });
     }
-    const addresses = await supervisor.start();
+    const addresses = (await supervisor.start()).map(({ wire, url }) => ({
+      wire,
+      url: advertised(url, tls),
+    }));
     metrics.watchTraffic(async () =>
       [...await supervisor.traffic()].map(([wire, traffic]) => ({ wire, ...traffic }))
     );
@@ -114,8 +119,14 @@ export class FederationServer implements AsyncDisposable {
       });
     let webUrl: string | undefined;
     if (config.web.enabled) {
-      const web = stack.use(new Web(config.web, { status, metrics: () => metrics.text() }));
-      webUrl = await web.listen();
+      const web = stack.use(
+        new Web({ ...config.web, tls }, {
+          status,
+          metrics: () => metrics.text(),
+          refused: (peer) => events.peerRefused({ wire: "http", ...peer }),
+        }),
+      );
+      webUrl = advertised(await web.listen(), tls);
       events.webUp({ url: webUrl });
       web.closed.catch((error) => events.webDown({ reason: String(error.message) }));
     }

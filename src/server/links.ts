@@ -7,6 +7,7 @@ import type { PacingOptions } from "../contract/paced_server.ts";
 import type { Link, WireName } from "../contract/protocol_server.ts";
 import type { ServerOptions } from "../contract/server_options.ts";
 import type { MakeLink } from "../coordinator/supervisor.ts";
+import type { TlsOptions } from "../contract/tls.ts";
 import {
   type BrokerName,
   BROKERS,
@@ -16,11 +17,15 @@ import {
 } from "../protocols/mod.ts";
 
 /** By wire: what starts its server, now and after it died. */
-export function linksOf(config: Config, runId: string): ReadonlyMap<WireName, MakeLink> {
+export function linksOf(
+  config: Config,
+  runId: string,
+  tls?: TlsOptions,
+): ReadonlyMap<WireName, MakeLink> {
   const links = new Map<WireName, MakeLink>(
     config.protocols.map((wire) => [
       wire,
-      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), runId),
+      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), { runId, tls }),
     ]),
   );
   for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, runId));
@@ -43,10 +48,15 @@ function brokersOf(config: Config): BrokerName[] {
 export function workerLink(
   wire: ProtocolName,
   config: Config,
-  runId: string,
-  worker: Worker = spawn(wire, config),
+  { runId, tls, worker = spawn(wire, config) }: {
+    readonly runId: string;
+    readonly tls?: TlsOptions | undefined;
+    readonly worker?: Worker;
+  },
 ): Link {
-  const options = { server: serverOptions(wire, config), own: config[wire] };
+  // DDS has none, and is not given what it has no use for.
+  const proof = wire === "dds" || tls === undefined ? {} : { tls };
+  const options = { server: { ...serverOptions(wire, config), ...proof }, own: config[wire] };
   return new WorkerLink(worker, options, pacing(config, runId));
 }
 

@@ -8,14 +8,15 @@ const EVERY_ADDRESS = ["0.0.0.0", "[::]"];
 /**
  * What the page dials, in this order: WebTransport on QUIC's UDP port, WebSocket on the TCP port of
  * the same number. Empty where QUIC is not served.
- * @param pageHost The host that the page itself came from.
+ * @param page Where the page itself came from: by HTTPS, WebSocket is TLS as well.
  */
-export function addressesOf({ wires }: Status, pageHost: string): string[] {
+export function addressesOf({ wires }: Status, page: URL): string[] {
   const url = URL.parse(wires.find(({ wire }) => wire === "quic")?.url ?? "");
   if (url === null) return [];
-  const host = EVERY_ADDRESS.includes(url.hostname) ? pageHost : url.hostname;
+  const host = EVERY_ADDRESS.includes(url.hostname) ? page.hostname : url.hostname;
   const place = `${host}:${url.port}${url.pathname}`;
-  return [`quic://${place}${url.search}`, `ws://${place}`];
+  const scheme = page.protocol === "https:" ? "wss" : "ws";
+  return [`quic://${place}${url.search}`, `${scheme}://${place}`];
 }
 
 /** The Content-Security-Policy of the page and its Workers: they reach this server, and nothing else. */

@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { listeningHostname, listeningPort, socketPermissions } from "../contract/least.ts";
+import type { TlsOptions } from "../contract/tls.ts";
 
 export const options = z.strictObject({
   enabled: z.boolean().default(true).meta({ flag: "web" })
@@ -11,6 +12,12 @@ export const options = z.strictObject({
 });
 
 export type Options = z.output<typeof options>;
+
+/** What the listener is told. */
+export interface ListenerOptions extends Options {
+  /** With it, HTTP is HTTPS. */
+  readonly tls?: TlsOptions | undefined;
+}
 
 /** What the listener's Worker may do: listen on its own port, read what it serves, and nothing else. */
 export function permissions(

@@ -83,7 +83,7 @@ function withPolicy(content: (request: Request) => Promise<Response> | Response)
 
 async function addressesFor(request: Request, { ask }: Site): Promise<string[]> {
   const status: Status = JSON.parse(await ask("status"));
-  return addressesOf(status, new URL(request.url).hostname);
+  return addressesOf(status, new URL(request.url));
 }
 
 function answer(status: number, text: string, type = PLAIN): Response {

@@ -1,8 +1,11 @@
 /** The HTTP listener. It owns its socket; what it does not know it asks. */
 
+import { hostOf } from "../contract/least.ts";
 import { ListenError } from "../contract/protocol_server.ts";
+import { schemeOf } from "../contract/tls.ts";
 import type { ServedFiles } from "./files.ts";
-import type { Options } from "./options.ts";
+import { HttpListener } from "./http.ts";
+import type { ListenerOptions } from "./options.ts";
 import { packageFiles } from "./packages.ts";
 import { statusPage } from "./page.ts";
 import { Questions } from "./questions.ts";
@@ -13,19 +16,27 @@ const MOST_REQUESTS = 64;
 /** How long answers may still leave after disposal. */
 const CLOSE_TIMEOUT_MS = 1000;
 
-export class WebServer implements AsyncDisposable {
-  readonly #options: Options;
-  readonly #files: ServedFiles;
-  readonly #questions: Questions;
-  readonly #abort = new AbortController();
-  readonly #closed = Promise.withResolvers<void>();
-  #server: Deno.HttpServer<Deno.NetAddr> | undefined;
-  #requests = 0;
-  #closing = false;
+export interface Surroundings {
+  readonly files?: ServedFiles;
+  /** A peer was turned away before it could ask. */
+  readonly refused?: (remote: string, reason: string) => void;
+}
 
-  constructor(options: Options, ask: Ask, files: ServedFiles = packageFiles()) {
+export class WebServer implements AsyncDisposable {
+  readonly #options: ListenerOptions;
+  readonly #files: ServedFiles;
+  readonly #refused: (remote: string, reason: string) => void;
+  readonly #questions: Questions;
+  readonly #closed = Promise.withResolvers<void>();
+  #listener: HttpListener | undefined;
+  #requests = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ListenerOptions, ask: Ask, surroundings: Surroundings = {}) {
+    const { files = packageFiles(), refused = () => {} } = surroundings;
     this.#options = options;
     this.#files = files;
+    this.#refused = refused;
     this.#questions = new Questions(ask);
     this.#closed.promise.catch(() => {}); // whoever needs it awaits it
   }
@@ -45,29 +56,24 @@ export class WebServer implements AsyncDisposable {
       page: await statusPage(),
       files: this.#files,
     };
-    if (this.#closing) throw new Error("Cannot listen for HTTP: the listener is closed");
-    const { hostname, port } = this.#options;
+    if (this.#closing !== undefined) {
+      throw new Error("Cannot listen for HTTP: the listener is closed");
+    }
+    const { hostname, port, tls } = this.#options;
+    const listener = new HttpListener({
+      tls,
+      answer: (request) => this.#respond(request, site),
+      refused: this.#refused,
+    });
+    let bound: { address: string; port: number };
     try {
-      this.#server = Deno.serve(
-        { hostname, port, signal: this.#abort.signal, onListen: () => {} },
-        (request) => this.#respond(request, site),
-      );
+      bound = await listener.listen(hostname, port);
     } catch (error) {
       throw listenError(error, hostname, port);
     }
-    this.#server.finished.then(
-      () => this.#over(new Error("The HTTP listener is lost")),
-      (error) => this.#over(error),
-    );
-    const bound = this.#server.addr;
-    return `http://${
-      bound.hostname.includes(":") ? `[${bound.hostname}]` : bound.hostname
-    }:${bound.port}/`;
-  }
-
-  #over(error: unknown): void {
-    if (this.#closing) this.#closed.resolve();
-    else this.#closed.reject(error);
+    this.#listener = listener;
+    listener.lost.catch(this.#closed.reject);
+    return `${schemeOf("http", tls)}://${hostOf(bound.address)}:${bound.port}/`;
   }
 
   async #respond(request: Request, site: Site): Promise<Response> {
@@ -86,29 +92,28 @@ export class WebServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true;
-    if (this.#server === undefined) return this.#closed.resolve();
-    const timer = setTimeout(() => this.#abort.abort(), CLOSE_TIMEOUT_MS);
-    await this.#server.shutdown();
-    clearTimeout(timer);
-    await this.#server.finished;
+    this.#closing ??= this.#listener?.close(CLOSE_TIMEOUT_MS) ?? Promise.resolve();
+    await this.#closing;
+    this.#closed.resolve();
   }
 }
 
 function listenError(error: unknown, hostname: string, port: number): unknown {
+  if (!(error instanceof Error)) return error;
   const where = `Cannot listen for HTTP on ${hostname}:${port}`;
-  if (error instanceof Deno.errors.AddrInUse) {
-    return new ListenError(
-      `${where}: the address is in use; stop the other program or set --web-port`,
-    );
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE":
+      return new ListenError(
+        `${where}: the address is in use; stop the other program or set --web-port`,
+      );
+    case "EADDRNOTAVAIL":
+    case "EINVAL": // what Deno makes of an address of another machine
+      return new ListenError(`${where}: this machine has no such address; set --web-hostname`);
+    case "EACCES":
+      return new ListenError(
+        `${where}: the system does not allow it; set --web-port to 1024 or above`,
+      );
+    default:
+      return error;
   }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return new ListenError(`${where}: this machine has no such address; set --web-hostname`);
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return new ListenError(
-      `${where}: the system does not allow it; set --web-port to 1024 or above`,
-    );
-  }
-  return error;
 }

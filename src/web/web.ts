@@ -2,7 +2,7 @@
 
 import { ListenError } from "../contract/protocol_server.ts";
 import type { ServedFiles } from "./files.ts";
-import { type Options, permissions } from "./options.ts";
+import { type ListenerOptions, permissions } from "./options.ts";
 import { packageFiles } from "./packages.ts";
 import type { Downward, Port, Topic, Upward } from "./pipe.ts";
 import { type Status, unreadiness } from "./status.ts";
@@ -12,6 +12,8 @@ export interface Answers {
   status(): Status | Promise<Status>;
   /** Prometheus' text format. */
   metrics(): Promise<string>;
+  /** A peer was turned away before it could ask. */
+  refused?(peer: { readonly remote: string; readonly reason: string }): void;
 }
 
 /** Starts the Worker of the listener. */
@@ -23,7 +25,7 @@ function spawnListener(permissions: Deno.PermissionOptionsObject): Worker {
 }
 
 export class Web implements AsyncDisposable {
-  readonly #options: Options;
+  readonly #options: ListenerOptions;
   readonly #files: ServedFiles = packageFiles();
   readonly #answers: Answers;
   readonly #worker: Worker;
@@ -32,7 +34,7 @@ export class Web implements AsyncDisposable {
   #over = false;
   #closing = false;
 
-  constructor(options: Options, answers: Answers, spawn: Spawn = spawnListener) {
+  constructor(options: ListenerOptions, answers: Answers, spawn: Spawn = spawnListener) {
     this.#options = options;
     this.#answers = answers;
     // Whoever needs these two awaits them; nobody may need them.
@@ -68,6 +70,8 @@ export class Web implements AsyncDisposable {
       case "ask":
         void this.#answer(message.id, message.topic);
         return;
+      case "refused":
+        return this.#answers.refused?.({ remote: message.remote, reason: message.reason });
       case "failed":
         return this.#end(
           message.operator ? new ListenError(message.reason) : new Error(message.reason),

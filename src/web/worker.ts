@@ -13,7 +13,7 @@ let nextId = 1;
 port.onmessage = ({ data: message }) => {
   switch (message.kind) {
     case "start":
-      server = new WebServer(message.options, ask, message.files);
+      server = new WebServer(message.options, ask, { files: message.files, refused });
       void start(server);
       return;
     case "reply":
@@ -31,6 +31,10 @@ port.onmessage = ({ data: message }) => {
       message satisfies never;
   }
 };
+
+function refused(remote: string, reason: string): void {
+  port.postMessage({ kind: "refused", remote, reason });
+}
 
 function ask(topic: Topic): Promise<string> {
   const id = nextId++;

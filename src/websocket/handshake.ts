@@ -25,7 +25,9 @@ export class Handshake {
   /** What the client asks for, once it has. */
   async request(): Promise<UpgradeRequest | Refusal> {
     const head = await this.#readHead();
-    if (head === undefined) return malformed("The connection opens with no HTTP request");
+    if (head === undefined) {
+      return malformed(this.#tcp.loss ?? "The connection opens with no HTTP request");
+    }
     const request = readUpgrade(head);
     return typeof request === "string" ? malformed(request) : request;
   }

@@ -11,6 +11,8 @@ export interface Provenance {
   readonly origin: string | undefined;
   /** The host, with or without its port, as the page wrote it: RFC 9110 §7.2. */
   readonly host: string | undefined;
+  /** The browser has seen a certificate for the host. */
+  readonly isProven?: boolean;
 }
 
 /** The setting for pages that are welcome beside those that always are. */
@@ -24,14 +26,17 @@ export function allowedOrigins() {
 
 /**
  * Welcome are pages of this machine, those that come from the server's own address, and those that
- * `allowed` names. An own address is one only as a number: any site can give the server's number a
- * name of its own (DNS rebinding).
+ * `allowed` names. A name that no certificate proves is no own address: any site can give the
+ * server's number a name of its own (DNS rebinding).
  */
-export function isWelcome({ origin, host }: Provenance, allowed: readonly string[]): boolean {
+export function isWelcome(
+  { origin, host, isProven = false }: Provenance,
+  allowed: readonly string[],
+): boolean {
   if (origin === undefined || allowed.includes("*") || allowed.includes(origin)) return true;
   const page = URL.parse(origin)?.hostname;
   if (page === undefined) return false; // `null`: a page that hides where it comes from
   if (page === "localhost" || page === "[::1]" || /^127(\.\d+){3}$/.test(page)) return true;
   const own = URL.parse(`http://${host}`)?.hostname;
-  return page === own && isIP(page.replace(/^\[|\]$/g, "")) !== 0;
+  return page === own && (isProven || isIP(page.replace(/^\[|\]$/g, "")) !== 0);
 }

@@ -1,20 +1,22 @@
-/** A TCP connection, read and written in exact lengths. */
+/** A TCP or TLS connection, read and written in exact lengths. */
+
+import type { StreamConn } from "../contract/tls.ts";
 
 const CHUNK_BYTES = 4096;
 
 export class Tcp {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: StreamConn;
   readonly #over = Promise.withResolvers<string>();
   /** Read, and not yet asked for. */
   #ahead: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   #written: Promise<void> = Promise.resolve();
-  #closed = false;
+  #loss: string | undefined;
   #reading = false;
   #lastHeardMs = performance.now();
   /** Told of all bytes that come in. */
   count: (bytes: number) => void = () => {};
 
-  constructor(conn: Deno.TcpConn) {
+  constructor(conn: StreamConn) {
     this.#conn = conn;
     try {
       conn.setNoDelay(true);
@@ -26,6 +28,11 @@ export class Tcp {
   /** Resolves with the reason, for people, once the connection is over. */
   get over(): Promise<string> {
     return this.#over.promise;
+  }
+
+  /** Why it is over, for people; undefined while it stands. */
+  get loss(): string | undefined {
+    return this.#loss;
   }
 
   /** How long the peer has been silent while it was listened to. */
@@ -112,8 +119,8 @@ export class Tcp {
 
   /** What was not written by then is lost. */
   close(reason: string): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#loss !== undefined) return;
+    this.#loss = reason;
     this.#conn.close();
     this.#over.resolve(reason);
   }

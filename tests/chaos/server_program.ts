@@ -77,7 +77,7 @@ await using server = await FederationServer.open({
   wires: (runId, config) => {
     const links = new Map(linksOf(config, runId));
     for (const wire of config.protocols) {
-      links.set(wire, () => workerLink(wire, config, runId, crashing(wire, config)));
+      links.set(wire, () => workerLink(wire, config, { runId, worker: crashing(wire, config) }));
     }
     return new Map([...links].map(([wire, make]) => [wire, turbulence(make)]));
   },

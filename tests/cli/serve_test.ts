@@ -222,3 +222,36 @@ Deno.test("serve refuses a port in use in one sentence, and starts nothing", asy
   assert.equal(errors.length, 1);
   assert.match(errors[0] ?? "", new RegExp(`127\\.0\\.0\\.1:${port}.*--mqtt-port`));
 });
+
+Deno.test("serve and join over TLS need the certificate of tls init, and no more", async () => {
+  await using shop = await workshop();
+  const made = await new Program(["tls", "init"], shop.path).ended();
+  assert.equal(made.code, 0, made.stderr);
+  const pair = (key: string) => ["--tls-cert", "tls/server.pem", "--tls-key", `tls/${key}`];
+  const state = ["--state", "run"];
+  const wrong = await new Program(serveArgs(...pair("ca-key.pem"), ...state), shop.path).ended();
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /^error: --tls-key names tls\/ca-key\.pem, whose key is not that of/);
+  await assert.rejects(Deno.stat(join(shop.path, "run")), Deno.errors.NotFound);
+
+  await using server = new Program(
+    serveArgs("--protocols", "mqtt,grpc", "--rounds", "1", "--min-clients", "2").concat(
+      pair("server-key.pem"),
+    ),
+    shop.path,
+  );
+  const mqtt = await server.says(/'(mqtts:\/\/[^']*)'/);
+  const grpc = await server.says(/'(grpcs:\/\/[^']*)'/);
+  await using distrustful = new Program(["join", mqtt, "--data", "train1.csv"], shop.path);
+  assert.match(await distrustful.logs(/server not reached/), /certificate/);
+  const clients = [["train1.csv", mqtt], ["train2.csv", grpc]].map(([data = "", url = ""]) =>
+    new Program(["join", url, "--ca", "tls/ca.pem", "--data", data], shop.path)
+  );
+  for (const client of clients) {
+    const { code, stderr } = await client.ended();
+    assert.equal(code, 0, stderr);
+  }
+  const { code, stderr } = await server.ended();
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /peer refused {2}wire=mqtt .*UnknownCA/);
+});

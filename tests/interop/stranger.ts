@@ -17,6 +17,8 @@ export interface ClientSpec {
   readonly share: string;
   /** Where it writes the final model. */
   readonly out: string;
+  /** Whom it trusts, beside public authorities. */
+  readonly ca?: string;
 }
 
 export class Stranger {
@@ -44,8 +46,9 @@ export class Stranger {
     return run(this.#python, [program, ...args], { cwd: this.#examples });
   }
 
-  join({ wire, url, id, data, share, out }: ClientSpec): ClientProcess {
+  join({ wire, url, id, data, share, out, ca }: ClientSpec): ClientProcess {
     const args = [url, "--data", data, "--share", share, "--id", id, "--out", out];
+    if (ca !== undefined) args.push("--ca", ca);
     return new ClientProcess(this.#python, {
       args: ["-u", `${wire}_client.py`, ...args],
       cwd: this.#examples,

@@ -5,18 +5,23 @@ import { DEFAULT_PART_BYTES, largestMessageBytes } from "../../src/contract/code
 import type { Dial } from "../../src/contract/connection.ts";
 import type { Address, ProtocolServer } from "../../src/contract/protocol_server.ts";
 import type { ServerOptions } from "../../src/contract/server_options.ts";
+import type { TlsOptions } from "../../src/contract/tls.ts";
 
 /** One protocol, as its own test presents it. `Own` is its part of the configuration. */
 export interface Subject<Own> {
   readonly wire: string;
   /** Of the address to be dialled, where the server has several; else its first one is. */
   readonly scheme?: string;
+  /** What its server speaks TLS with. */
+  readonly tls?: TlsOptions;
   /** Options for a loopback server: on `port`, or on any free one. */
   own(port?: number): Own;
   make(server: ServerOptions, own: Own): ProtocolServer;
   /** Starts the product's own Worker file with the product's own permissions. */
   spawn(own: Own): Worker;
   readonly dial: Dial;
+  /** Why this client reads on while nobody takes what it has read, where it does. */
+  readonly readsAhead?: string;
   /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
   garbage(url: URL): Promise<void>;
 }
@@ -30,8 +35,9 @@ export function urlOf(addresses: readonly Address[], scheme?: string): string {
   return address.url;
 }
 
-export function serverOptions(wire: string): ServerOptions {
+export function serverOptions(wire: string, tls?: TlsOptions): ServerOptions {
   return {
+    ...(tls !== undefined && { tls }),
     wire,
     federation: "default",
     maxMessageBytes: largestMessageBytes(DEFAULT_PART_BYTES),

@@ -140,7 +140,7 @@ export class Federation implements AsyncDisposable {
     };
     const addresses = new Map<WireName, readonly Address[]>();
     for (const subject of spec.subjects) {
-      const server = serverOptions(subject.wire);
+      const server = serverOptions(subject.wire, subject.tls);
       const own = subject.own();
       const link: Link = stack.use(
         spec.placement === "in process"

@@ -72,7 +72,7 @@ export async function openScene(signal: AbortSignal): Promise<Scene> {
           const spawn = () => amqp = crashingWorker(config);
           return new Map([
             ...linksOf(config, runId),
-            ["amqp", () => workerLink("amqp", config, runId, spawn())],
+            ["amqp", () => workerLink("amqp", config, { runId, worker: spawn() })],
           ]);
         },
       },

@@ -35,3 +35,11 @@ for (
     assert.equal(isWelcome({ origin, host }, allowed), expected);
   });
 }
+
+Deno.test("isWelcome() lets a page of the server's own name in where a certificate proves the name", () => {
+  const host = "fl.example.org:4433";
+  const origin = "https://fl.example.org:8080";
+  assert.ok(isWelcome({ origin, host, isProven: true }, []));
+  assert.ok(!isWelcome({ origin, host }, []));
+  assert.ok(!isWelcome({ origin: "https://example.org", host, isProven: true }, []));
+});

@@ -17,11 +17,11 @@ const HIGH_WATER_FRAMES = 8;
 const GRACE_MS = 1000;
 
 /**
- * Connects by `amqp://host:port/federation`, to the server's own endpoint or to a broker; with
+ * Connects by `amqp://host:port/federation`, or `amqps://` for TLS, to the server's own endpoint or to a broker; with
  * `user:password@` as the user that a broker knows (at the endpoint the client id is the user), and
  * with `?vhost=` where the federation is in another virtual host than `/`.
  */
-export const dial: Dial = async (url, { clientId, will, signal }) => {
+export const dial: Dial = async (url, { clientId, will, signal, ca }) => {
   const { federation, ...destination } = readUrl(url);
   signal.throwIfAborted();
   const abort = new AbortController();
@@ -29,9 +29,13 @@ export const dial: Dial = async (url, { clientId, will, signal }) => {
   signal.addEventListener("abort", giveUp);
   try {
     // The signal is the socket's, not the library's: it destroys the socket, now or later.
-    const socketOptions = { noDelay: true, signal: abort.signal };
+    const socketOptions = {
+      noDelay: true,
+      signal: abort.signal,
+      ...(ca !== undefined && { ca }),
+    };
     const model = await connect(
-      { protocol: "amqp", ...destination, username: destination.username || clientId },
+      { ...destination, username: destination.username || clientId },
       socketOptions,
     );
     const connection = new AmqpClient(model, { abort, will });
@@ -58,6 +62,7 @@ export const dial: Dial = async (url, { clientId, will, signal }) => {
 
 /** Where a URL leads, as the library takes it. */
 interface Destination {
+  readonly protocol: "amqp" | "amqps";
   readonly hostname: string;
   readonly port: number;
   readonly vhost: string;
@@ -66,8 +71,9 @@ interface Destination {
 }
 
 function readUrl(url: URL): Destination & { readonly federation: string } {
-  if (url.protocol !== "amqp:") {
-    throw new TypeError(`Cannot dial ${url.href}: an AMQP address begins with amqp://`);
+  const isTls = url.protocol === "amqps:";
+  if (!isTls && url.protocol !== "amqp:") {
+    throw new TypeError(`Cannot dial ${url.href}: an AMQP address begins with amqp:// or amqps://`);
   }
   const federation = decoded(url.pathname.slice(1));
   if (url.hostname === "" || federation === "") {
@@ -78,7 +84,8 @@ function readUrl(url: URL): Destination & { readonly federation: string } {
   const hostname = url.hostname.replace(/^\[|\]$/g, "");
   return {
     hostname,
-    port: url.port === "" ? 5672 : Number(url.port),
+    protocol: isTls ? "amqps" : "amqp",
+    port: url.port === "" ? (isTls ? 5671 : 5672) : Number(url.port),
     vhost: encodeURIComponent(url.searchParams.get("vhost") ?? "/"), // the library decodes it
     username: decoded(url.username),
     password: decoded(url.password),

@@ -2,6 +2,7 @@
 
 import type { Upcalls } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import { type StreamConn, TlsError } from "../../contract/tls.ts";
 import { Channels } from "./channels.ts";
 import type { ClientRoute } from "./client_route.ts";
 import { AmqpException, type ReplyName } from "./exceptions.ts";
@@ -56,7 +57,7 @@ interface Opened {
 
 export class AmqpConnection {
   readonly remote: string;
-  readonly #socket: Deno.TcpConn;
+  readonly #socket: StreamConn;
   readonly #ground: Ground;
   readonly #frames = new FrameBuffer(FRAME_MIN_BYTES);
   readonly #outbox: Outbox;
@@ -69,7 +70,7 @@ export class AmqpConnection {
   /** Ends the hand-shake, the wait for close-ok, or the lingering. */
   #deadline: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(socket: Deno.TcpConn, ground: Ground) {
+  constructor(socket: StreamConn, ground: Ground) {
     this.#socket = socket;
     this.#ground = ground;
     const { hostname, port } = socket.remoteAddr;
@@ -111,7 +112,9 @@ export class AmqpConnection {
       if (this.#isOpening && this.#readBytes > 0) this.#abandon(`${reason} while it was opened`);
       else this.#end(reason);
     } catch (error) {
-      this.#end(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      if (error instanceof TlsError && this.#isOpening) this.#abandon(reason);
+      else this.#end(reason);
     }
     await this.#outbox.drained();
   }

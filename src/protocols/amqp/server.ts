@@ -1,4 +1,4 @@
-/** The federated-learning server over AMQP 0-9-1: an endpoint of its own over TCP. */
+/** The federated-learning server over AMQP 0-9-1: an endpoint of its own over TCP or TLS. */
 
 import type { ServerMessage } from "../../contract/federation_pb.ts";
 import {
@@ -11,6 +11,8 @@ import {
   type Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import { schemeOf, type StreamConn, type StreamListener } from "../../contract/tls.ts";
+import { listenOn } from "../../contract/tls_conn.ts";
 import { ClientRoute } from "./client_route.ts";
 import { AmqpConnection, type Ground } from "./connection.ts";
 import type { Options } from "./options.ts";
@@ -34,7 +36,7 @@ export class AmqpServer implements ProtocolServer {
   readonly #closed = Promise.withResolvers<void>();
   readonly #past = { up: 0, down: 0 };
   #nextRouteId = 1;
-  #listener: Deno.TcpListener | undefined;
+  #listener: StreamListener | undefined;
   #accepting: Promise<void> | undefined;
   #isClosing = false;
 
@@ -66,13 +68,14 @@ export class AmqpServer implements ProtocolServer {
     this.#accepting = this.#accept(listener, upcalls);
     const { hostname, port } = listener.addr;
     const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-    return [{ wire, url: `amqp://${host}:${port}/${encodeURIComponent(federation)}` }];
+    const scheme = schemeOf("amqp", this.#server.tls);
+    return [{ wire, url: `${scheme}://${host}:${port}/${encodeURIComponent(federation)}` }];
   }
 
-  #bind(): Deno.TcpListener {
+  #bind(): StreamListener {
     const { hostname, port } = this.#own;
     try {
-      return Deno.listen({ transport: "tcp", hostname, port });
+      return listenOn({ hostname, port }, this.#server.tls);
     } catch (error) {
       const where = `Cannot listen for AMQP on ${hostname}:${port}`;
       if (error instanceof Deno.errors.AddrInUse) {
@@ -95,7 +98,7 @@ export class AmqpServer implements ProtocolServer {
     }
   }
 
-  async #accept(listener: Deno.TcpListener, upcalls: Upcalls): Promise<void> {
+  async #accept(listener: StreamListener, upcalls: Upcalls): Promise<void> {
     const ground: Ground = {
       server: this.#server,
       own: this.#own,
@@ -117,7 +120,7 @@ export class AmqpServer implements ProtocolServer {
     return count;
   }
 
-  #serve(socket: Deno.TcpConn, ground: Ground): void {
+  #serve(socket: StreamConn, ground: Ground): void {
     if (this.#connections.size >= this.#server.maxConnections + SPARE_CONNECTIONS) {
       const { hostname, port } = socket.remoteAddr;
       socket.close();
@@ -186,7 +189,7 @@ export class AmqpServer implements ProtocolServer {
 }
 
 /** A connection that failed before it was accepted says nothing of the listener. */
-async function nextSocket(listener: Deno.TcpListener): Promise<Deno.TcpConn> {
+async function nextSocket(listener: StreamListener): Promise<StreamConn> {
   for (;;) {
     try {
       return await listener.accept();

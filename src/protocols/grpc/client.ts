@@ -1,6 +1,8 @@
 /** The dialling side of gRPC: one channel with one Session call. */
 
 import "./http2.ts";
+import "./tls.ts";
+import { Buffer } from "node:buffer";
 import {
   type ChannelOptions,
   Client,
@@ -40,14 +42,17 @@ const channelOptions: ChannelOptions = {
 };
 
 /**
- * Connects to `grpc://host:port/federation-name`.
+ * Connects to `grpc://host:port/federation-name`, or to `grpcs://` for TLS.
  * @throws {TypeError} for another URL.
  * @throws {ConnectionLost} when nobody answers, or the server refuses.
  */
-export async function dial(url: URL, { signal }: DialOptions): Promise<Connection> {
-  const { target, federation } = targetOf(url);
+export async function dial(url: URL, { signal, ca }: DialOptions): Promise<Connection> {
+  const { target, federation, isTls } = targetOf(url);
   signal.throwIfAborted();
-  const client = new Client(target, credentials.createInsecure(), channelOptions);
+  const channel = isTls
+    ? credentials.createSsl(ca === undefined ? null : Buffer.from(ca))
+    : credentials.createInsecure();
+  const client = new Client(target, channel, channelOptions);
   const call = client.makeBidiStreamRequest(
     session.path,
     session.requestSerialize,

@@ -12,6 +12,7 @@ import type {
   Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import { schemeOf } from "../../contract/tls.ts";
 import { Health } from "./health.ts";
 import { injectorOf } from "./http2.ts";
 import { type Intake, Intakes } from "./intake.ts";
@@ -83,6 +84,7 @@ export class GrpcServer implements ProtocolServer {
     this.#sockets = new Sockets({
       maxSockets,
       heartbeatIntervalMs: server.heartbeatIntervalMs,
+      tls: server.tls,
       serve: (socket) => injector.injectConnection(socket),
       refused,
     });
@@ -95,9 +97,9 @@ export class GrpcServer implements ProtocolServer {
 
   async listen(upcalls: Upcalls): Promise<readonly Address[]> {
     this.#upcalls = upcalls;
-    const { address, port } = await this.#sockets.listen(this.#own.hostname, this.#own.port);
-    const { wire, federation } = this.#options;
-    return [{ wire, url: urlOf(address, port, federation) }];
+    const bound = await this.#sockets.listen(this.#own.hostname, this.#own.port);
+    const { wire, federation, tls } = this.#options;
+    return [{ wire, url: urlOf(bound, { scheme: schemeOf("grpc", tls), federation }) }];
   }
 
   async send(

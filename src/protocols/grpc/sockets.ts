@@ -1,7 +1,13 @@
-/** The TCP sockets under gRPC: who is let in, who is still there, and how many bytes have passed. */
+/** The TCP or TLS sockets under gRPC: who is let in, who is still there, and how many bytes have passed. */
 
 import { createServer, type Server, type Socket } from "node:net";
+import type { SecureContext } from "node:tls";
+import { contextOf, secured } from "../../contract/handshake.ts";
 import { ListenError } from "../../contract/protocol_server.ts";
+import type { TlsOptions } from "../../contract/tls.ts";
+
+/** RFC 9113 §3.2: HTTP/2 over TLS. */
+const ALPN = ["h2"];
 
 /** Silent for so many heartbeat intervals in a row: lost. */
 const SILENT_INTERVALS = 3;
@@ -11,6 +17,7 @@ const STRANGE = "It does not speak HTTP/2";
 export interface SocketsOptions {
   readonly maxSockets: number;
   readonly heartbeatIntervalMs: number;
+  readonly tls?: TlsOptions | undefined;
   /** Speaks HTTP/2 on a new socket. */
   serve(socket: Socket): void;
   /** A peer was turned away, or did not speak HTTP/2. */
@@ -21,10 +28,14 @@ interface Peer {
   readonly socket: Socket;
   /** Its HTTP/2 preface has come. */
   greeted: boolean;
+  /** What HTTP/2 is spoken on: the same socket, or TLS over it. */
+  spoken: Socket;
   /** It called a method: it does speak gRPC. */
   called: boolean;
   heardBytes: number;
   silentIntervals: number;
+  /** The connection was reset: no word about what the peer speaks. */
+  isReset: boolean;
   /** Why its socket is lost; undefined while it stands, and where the peer closed it. */
   loss: string | undefined;
 }
@@ -37,6 +48,7 @@ export class Sockets implements AsyncDisposable {
   readonly #closed = Promise.withResolvers<void>();
   #watch: ReturnType<typeof setInterval> | undefined;
   #listening = false;
+  #context: SecureContext | undefined;
   /** Of the sockets that are closed. */
   #past = { up: 0, down: 0 };
 
@@ -58,6 +70,8 @@ export class Sockets implements AsyncDisposable {
 
   /** @throws {ListenError} when the operator must change something. */
   async listen(hostname: string, port: number): Promise<{ address: string; port: number }> {
+    const { tls } = this.#options;
+    if (tls !== undefined) this.#context = contextOf(tls);
     const bound = Promise.withResolvers<void>();
     this.#listener.once("error", bound.reject);
     this.#listener.listen(port, hostname, bound.resolve);
@@ -91,9 +105,9 @@ export class Sockets implements AsyncDisposable {
   /** Bytes since `listen`, as the sockets count them. */
   traffic(): { up: number; down: number } {
     const sum = { ...this.#past };
-    for (const { socket } of this.#peers.values()) {
+    for (const { socket, spoken } of this.#peers.values()) {
       sum.up += socket.bytesRead;
-      sum.down += socket.bytesWritten;
+      sum.down += spoken.bytesWritten; // under TLS the socket itself counts none
     }
     return sum;
   }
@@ -120,34 +134,48 @@ export class Sockets implements AsyncDisposable {
     const peer: Peer = {
       socket,
       greeted: false,
+      spoken: socket,
       called: false,
       heardBytes: 0,
       silentIntervals: 0,
+      isReset: false,
       loss: undefined,
     };
     this.#peers.set(remote, peer);
-    let reset = false;
-    socket.on("error", ({ code, message }: NodeJS.ErrnoException) => {
-      peer.loss ??= message;
-      reset = code === "ECONNRESET" || code === "EPIPE";
-    });
+    socket.on("error", (error: NodeJS.ErrnoException) => lose(peer, error));
     socket.once("close", () => {
       this.#peers.delete(remote);
       this.#past.up += socket.bytesRead;
-      this.#past.down += socket.bytesWritten;
+      const { spoken } = peer;
+      this.#past.down += spoken.bytesWritten;
       const isStrange = !peer.greeted && socket.bytesRead > 0;
       // A peer that cannot read HTTP/2 either resets the connection when it sees it, ...
-      if (reset && isStrange) peer.loss = STRANGE;
+      const isSecured = this.#context === undefined || spoken !== socket;
+      if (peer.isReset && isStrange && isSecured) peer.loss = STRANGE;
       // ... or says what HTTP/2 cannot read, and HTTP/2 hangs up first.
-      if (socket.writableEnded && !socket.readableEnded) peer.loss ??= STRANGE;
+      if (spoken.writableEnded && !spoken.readableEnded) peer.loss ??= STRANGE;
       // One that did call is told of by its calls. Go's clients break HTTP/2 whenever they leave.
       // One that only looks whether the port is open resets the connection.
-      const onlyLooked = reset && !isStrange;
+      const onlyLooked = peer.isReset && !isStrange;
       if (!peer.called && !onlyLooked && peer.loss !== undefined && this.#listener.listening) {
         this.#options.refused(remote, peer.loss);
       }
     });
-    this.#options.serve(socket);
+    if (this.#context === undefined) this.#options.serve(socket);
+    else this.#secure(peer, this.#context);
+  }
+
+  #secure(peer: Peer, context: SecureContext): void {
+    const spoken = secured(peer.socket, {
+      context,
+      alpn: ALPN,
+      timeoutMs: this.#options.tls?.handshakeTimeoutMs ?? 0,
+      done: () => {
+        peer.spoken = spoken;
+        this.#options.serve(spoken);
+      },
+      failed: (error) => lose(peer, error, peer.spoken === spoken ? "" : "No TLS: "),
+    });
   }
 
   /** Any byte is life: half a message, a window update, the answer to a ping. */
@@ -161,6 +189,11 @@ export class Sockets implements AsyncDisposable {
       peer.socket.destroy();
     }
   }
+}
+
+function lose(peer: Peer, { code, message }: NodeJS.ErrnoException, what = ""): void {
+  peer.loss ??= what + message;
+  peer.isReset = code === "ECONNRESET" || code === "EPIPE";
 }
 
 function sentence(error: NodeJS.ErrnoException, hostname: string, port: number): string {

@@ -73,24 +73,34 @@ export function federationIn(metadata: Metadata): string | undefined {
   return value === undefined ? undefined : decoded(String(value));
 }
 
-export function urlOf(address: string, port: number, federation: string): string {
+export function urlOf(
+  { address, port }: { readonly address: string; readonly port: number },
+  { scheme, federation }: { readonly scheme: string; readonly federation: string },
+): string {
   const host = isIP(address) === 6 ? `[${address}]` : address;
-  return `grpc://${host}:${port}/${encodeURIComponent(federation)}`;
+  return `${scheme}://${host}:${port}/${encodeURIComponent(federation)}`;
 }
 
 /**
  * Where to connect, and to which federation.
- * @throws {TypeError} for a URL that is not `grpc://host:port/name`.
+ * @throws {TypeError} for a URL that is not `grpc://host:port/name` or `grpcs://host:port/name`.
  */
-export function targetOf(url: URL): { readonly target: string; readonly federation: string } {
+export function targetOf(
+  url: URL,
+): { readonly target: string; readonly federation: string; readonly isTls: boolean } {
   const path = url.pathname.replace(/^\//, "");
   const plain = url.username === "" && url.password === "" && url.search === "" && url.hash === "";
-  if (url.protocol !== "grpc:" || url.hostname === "" || path.includes("/") || !plain) {
-    throw new TypeError(`Cannot read ${url.href}: a gRPC URL is grpc://host:port/federation-name`);
+  const isTls = url.protocol === "grpcs:";
+  const isGrpc = isTls || url.protocol === "grpc:";
+  if (!isGrpc || url.hostname === "" || path.includes("/") || !plain) {
+    throw new TypeError(
+      `Cannot read ${url.href}: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
+    );
   }
   return {
     target: `${url.hostname}:${url.port || DEFAULT_PORT}`,
     federation: decoded(path),
+    isTls,
   };
 }
 

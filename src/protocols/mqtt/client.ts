@@ -2,17 +2,17 @@
 
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
-import mqtt, { type IClientOptions, type MqttClient, Store } from "mqtt";
+import { type IClientOptions, type MqttClient, Store } from "mqtt";
 import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import { Backlog } from "./backlog.ts";
-import { socketOf, type Transport, transportOf } from "./transport.ts";
+import { connectBy, socketOf, type Transport, transportOf } from "./transport.ts";
 import { type Level, ReasonCode, type Topics, topicsOf } from "./wire.ts";
 
 /** Where a URL leads. */
 interface Destination {
-  readonly transport: Transport["options"];
+  readonly transport: Transport;
   readonly hostname: string;
   readonly port: number;
   readonly federation: string;
@@ -27,23 +27,24 @@ const CONNECT_TIMEOUT_MS = 20_000;
 const FAREWELL_MS = 1000;
 
 /**
- * Connects by `mqtt://host:port/federation`, or through a WebSocket by `mqtt+ws://`, to the server's
- * own endpoint or to a broker; with `?v=4` in MQTT 3.1.1 instead of MQTT 5, with `user:password@` as
- * the user that a broker wants.
+ * Connects by `mqtt://host:port/federation`, `mqtts://` for TLS, or through a WebSocket by
+ * `mqtt+ws://` and `mqtt+wss://`, to the server's own endpoint or to a broker; with `?v=4` in MQTT
+ * 3.1.1 instead of MQTT 5, with `user:password@` as the user that a broker wants.
  * @throws {TypeError} for a URL that is none of these.
  * @throws {ConnectionLost} when nobody answers, or the endpoint refuses.
  */
 export async function dial(url: URL, options: DialOptions): Promise<Connection> {
   const destination = destinationOf(url);
-  const { clientId, will, signal } = options;
+  const { clientId, will, signal, ca } = options;
   const topics = topicsOf(destination.federation, clientId);
   if (signal.aborted) throw new ConnectionLost(`Cannot connect to ${url.host}: it was called off`);
   const lastWill = encodeClientMessage(will);
-  const client = mqtt.connect({
+  const own: IClientOptions = {
     ...optionsOf(destination),
     clientId,
     will: { topic: topics.up, payload: bufferOf(lastWill), qos: 1, retain: false },
-  });
+  };
+  const client = connectBy(destination.transport, { ...destination, ca }, own);
   const connection = new MqttConnection(client, { topics, lastWill });
   const callOff = () => client.end(true);
   signal.addEventListener("abort", callOff);
@@ -63,7 +64,9 @@ function destinationOf(url: URL): Destination {
   const cannot = `Cannot read ${url.href} as an MQTT address`;
   const transport = transportOf(url.protocol);
   if (transport === undefined) {
-    throw new TypeError(`${cannot}: it must begin with mqtt:// or mqtt+ws://`);
+    throw new TypeError(
+      `${cannot}: it must begin with mqtt://, mqtts://, mqtt+ws:// or mqtt+wss://`,
+    );
   }
   if (url.hostname === "") throw new TypeError(`${cannot}: it names no host`);
   const [, name = "", ...rest] = url.pathname.split("/");
@@ -76,7 +79,7 @@ function destinationOf(url: URL): Destination {
     throw new TypeError(`${cannot}: v must be 4 (MQTT 3.1.1) or 5`);
   }
   return {
-    transport: transport.options,
+    transport,
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"), // an IPv6 address
     port: url.port === "" ? transport.defaultPort : Number(url.port),
     federation,
@@ -107,11 +110,8 @@ class FreshStore extends Store {
 }
 
 function optionsOf(destination: Destination): IClientOptions {
-  const { transport, hostname, port, level, username, password } = destination;
+  const { level, username, password } = destination;
   return {
-    ...transport,
-    hostname,
-    port,
     ...(username === "" ? {} : { username }),
     ...(password === "" ? {} : { password }),
     protocolVersion: level,

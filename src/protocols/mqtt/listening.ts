@@ -1,24 +1,31 @@
 /** Binding the endpoint's TCP ports. */
 
 import { ListenError } from "../../contract/protocol_server.ts";
+import { schemeOf, type StreamListener, type TlsOptions } from "../../contract/tls.ts";
+import { listenOn } from "../../contract/tls_conn.ts";
 import type { Options } from "./options.ts";
 
 /** Where clients come in, and how they speak there. */
 export interface Door {
   /** Of the addresses that lead here. */
-  readonly scheme: "mqtt" | "mqtt+ws";
-  readonly listener: Deno.TcpListener;
+  readonly scheme: string;
+  readonly isWebSocket: boolean;
+  readonly listener: StreamListener;
 }
 
 /** @throws {ListenError} when the operator must change something; then nothing is bound. */
-export function bindPorts({ hostname, port, websocketPort }: Options): Door[] {
-  const listener = bind({ hostname, port, what: "MQTT", flag: "--mqtt-port" });
-  const doors: Door[] = [{ scheme: "mqtt", listener }];
-  if (websocketPort === undefined) return doors;
+export function bindPorts(
+  { hostname, port, websocketPort }: Options,
+  tls: TlsOptions | undefined,
+): Door[] {
+  const listener = bind({ hostname, port, what: "MQTT", flag: "--mqtt-port" }, tls);
+  const first = { scheme: schemeOf("mqtt", tls), isWebSocket: false, listener };
+  if (websocketPort === undefined) return [first];
   try {
     const what = "MQTT over WebSocket";
-    const second = bind({ hostname, port: websocketPort, what, flag: "--mqtt-websocket-port" });
-    return [...doors, { scheme: "mqtt+ws", listener: second }];
+    const flag = "--mqtt-websocket-port";
+    const second = bind({ hostname, port: websocketPort, what, flag }, tls);
+    return [first, { scheme: schemeOf("mqtt+ws", tls), isWebSocket: true, listener: second }];
   } catch (error) {
     listener.close();
     throw error;
@@ -34,9 +41,12 @@ interface Place {
   readonly flag: string;
 }
 
-function bind({ hostname, port, what, flag }: Place): Deno.TcpListener {
+function bind(
+  { hostname, port, what, flag }: Place,
+  tls: TlsOptions | undefined,
+): StreamListener {
   try {
-    return Deno.listen({ hostname, port, transport: "tcp" });
+    return listenOn({ hostname, port }, tls);
   } catch (error) {
     const cannot = `Cannot listen for ${what} on ${hostname}:${port}`;
     if (error instanceof Deno.errors.AddrInUse) {

@@ -9,7 +9,7 @@ import { askedLevel, encode, type Packet, PacketReader } from "./packets.ts";
 import { Session } from "./session.ts";
 import { type Level, maxPacketBytes, ReasonCode, type Refusal } from "./wire.ts";
 
-/** A byte stream both ways: a TCP connection or a WebSocket; a TLS one can stand here as well. */
+/** A byte stream both ways: a TCP connection, a TLS one or a WebSocket. */
 export interface Socket {
   /** Resolves with null at the end of the stream, with 0 never. */
   read(into: Uint8Array<ArrayBuffer>): Promise<number | null>;

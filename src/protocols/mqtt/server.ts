@@ -1,4 +1,4 @@
-/** The MQTT endpoint: 3.1.1 and 5, TCP and WebSocket, a connection a route. It owns every socket. */
+/** The MQTT endpoint: 3.1.1 and 5, TCP, TLS and WebSocket, a connection a route. It owns every socket. */
 
 import type { ServerMessage } from "../../contract/federation_pb.ts";
 import type {
@@ -10,6 +10,7 @@ import type {
   Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import type { StreamConn, StreamListener } from "../../contract/tls.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { bindPorts, type Door } from "./listening.ts";
 import { NetworkConnection, type Socket } from "./network_connection.ts";
@@ -51,7 +52,7 @@ export class MqttServer implements ProtocolServer {
 
   // deno-lint-ignore require-await -- a ListenError is a rejection, as for every protocol server
   async listen(upcalls: Upcalls): Promise<readonly Address[]> {
-    this.#doors = bindPorts(this.#own);
+    this.#doors = bindPorts(this.#own, this.#server.tls);
     const endpoint = this.#endpoint(upcalls);
     this.#accepting = Promise.all(this.#doors.map((door) => this.#accept(door, endpoint)));
     const { wire } = this.#server;
@@ -96,10 +97,10 @@ export class MqttServer implements ProtocolServer {
   }
 
   /** Takes connections until the listener closes. */
-  async #accept({ scheme, listener }: Door, endpoint: Endpoint): Promise<void> {
+  async #accept({ isWebSocket, listener }: Door, endpoint: Endpoint): Promise<void> {
     while (!this.#disposed) {
       try {
-        this.#welcome(await listener.accept(), scheme, endpoint);
+        this.#welcome(await listener.accept(), isWebSocket, endpoint);
       } catch (error) {
         if (isPeers(error)) continue;
         if (!this.#disposed) this.#closed.reject(error);
@@ -108,7 +109,7 @@ export class MqttServer implements ProtocolServer {
     }
   }
 
-  #welcome(conn: Deno.TcpConn, scheme: Door["scheme"], endpoint: Endpoint): void {
+  #welcome(conn: StreamConn, isWebSocket: boolean, endpoint: Endpoint): void {
     const { hostname, port } = conn.remoteAddr;
     const remote = `${hostname}:${port}`;
     // Those beyond maxConnections hear it in CONNACK; but not any number of them at once.
@@ -116,13 +117,13 @@ export class MqttServer implements ProtocolServer {
       endpoint.upcalls.observe({ kind: "refused", remote, reason: "too many connections" });
       return conn.close();
     }
-    const socket = scheme === "mqtt" ? promptly(conn) : this.#webSocket(conn, endpoint);
+    const socket = isWebSocket ? this.#webSocket(conn, endpoint) : promptly(conn);
     const connection = new NetworkConnection(socket, { endpoint, remote });
     this.#connections.add(connection);
     void connection.ended.then(() => this.#connections.delete(connection));
   }
 
-  #webSocket(conn: Deno.TcpConn, { count }: Endpoint): Socket {
+  #webSocket(conn: StreamConn, { count }: Endpoint): Socket {
     return new MqttWebSocket(conn, { origins: this.#own.origins, count });
   }
 
@@ -173,7 +174,7 @@ export class MqttServer implements ProtocolServer {
 }
 
 /** A Receipt must not wait for the acknowledgement of a part. */
-function promptly(conn: Deno.TcpConn): Socket {
+function promptly(conn: StreamConn): Socket {
   try {
     conn.setNoDelay(true);
   } catch {
@@ -188,7 +189,7 @@ function isPeers(error: unknown): boolean {
     error instanceof Deno.errors.ConnectionReset;
 }
 
-function closeQuietly(listener: Deno.Listener): void {
+function closeQuietly(listener: StreamListener): void {
   try {
     listener.close();
   } catch {

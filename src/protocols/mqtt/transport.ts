@@ -1,38 +1,70 @@
-/** How mqtt.js reaches an endpoint: by TCP, or through a WebSocket (MQTT 5 and 3.1.1 §6). */
+/** How mqtt.js reaches an endpoint: by TCP or TLS, or through a WebSocket (MQTT 5 and 3.1.1 §6) on either. */
 
-import { connect, type NetConnectOpts, Socket } from "node:net";
-import type { IClientOptions, MqttClient } from "mqtt";
+import { connect, isIP, type NetConnectOpts, Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import mqtt, { type IClientOptions, MqttClient } from "mqtt";
 
 export interface Transport {
-  readonly options: Pick<IClientOptions, "protocol" | "path" | "wsOptions">;
+  readonly isTls: boolean;
+  readonly isWebSocket: boolean;
   readonly defaultPort: number;
 }
+
+/** Where to, and whom to trust there. */
+export interface Target {
+  readonly hostname: string;
+  readonly port: number;
+  /** PEM of the authority that vouches for the server; else one of this machine's does. */
+  readonly ca: string | undefined;
+}
+
+/** By an address's scheme. */
+const transports: Readonly<Record<string, Transport>> = {
+  "mqtt:": { isTls: false, isWebSocket: false, defaultPort: 1883 },
+  "mqtts:": { isTls: true, isWebSocket: false, defaultPort: 8883 },
+  "mqtt+ws:": { isTls: false, isWebSocket: true, defaultPort: 80 },
+  "mqtt+wss:": { isTls: true, isWebSocket: true, defaultPort: 443 },
+};
 
 /** Servers of others serve MQTT there; ours looks at no path. */
 const PATH = "/mqtt";
 
-/** TCP sockets below WebSockets, by the options that those were opened with. */
+/** Sockets below WebSockets, by the options that those were opened with. */
 const sockets = new WeakMap<object, Socket>();
 
-/** By an address's scheme; undefined for one that is not MQTT's. */
+/** Undefined for a scheme that is not MQTT's. */
 export function transportOf(scheme: string): Transport | undefined {
-  switch (scheme) {
-    case "mqtt:":
-      return { options: { protocol: "mqtt" }, defaultPort: 1883 };
-    case "mqtt+ws:": {
-      const wsOptions = {
-        perMessageDeflate: false, // weights do not shrink
-        createConnection: (to: NetConnectOpts | number | string): Socket => {
-          const socket = connectByTcp(to);
-          sockets.set(wsOptions, socket);
-          return socket;
-        },
-      };
-      return { options: { protocol: "ws", path: PATH, wsOptions }, defaultPort: 80 };
-    }
-    default:
-      return undefined;
+  return Object.hasOwn(transports, scheme) ? transports[scheme] : undefined;
+}
+
+/** A client that is on its way to the endpoint. */
+export function connectBy(
+  { isTls, isWebSocket }: Transport,
+  target: Target,
+  options: IClientOptions,
+): MqttClient {
+  const { hostname, port } = target;
+  if (isWebSocket) {
+    const wsOptions = webSocketOptions(isTls, target);
+    const protocol = isTls ? "wss" : "ws";
+    return mqtt.connect({ ...options, protocol, hostname, port, path: PATH, wsOptions });
   }
+  // The library's own way to TLS would look for a proxy in the environment.
+  if (isTls) return new MqttClient(() => openTls(target), { ...options, hostname, port });
+  return mqtt.connect({ ...options, protocol: "mqtt", hostname, port });
+}
+
+/** As the library's `ws` takes them. */
+function webSocketOptions(isTls: boolean, target: Target) {
+  const options = {
+    perMessageDeflate: false, // weights do not shrink
+    createConnection: (to: NetConnectOpts | number | string): Socket => {
+      const socket = isTls ? openTls(target) : connectByTcp(to);
+      sockets.set(options, socket);
+      return socket;
+    },
+  };
+  return options;
 }
 
 /** The request's options say `path`, too: to a socket, that would be a file's. */
@@ -42,7 +74,16 @@ function connectByTcp(to: NetConnectOpts | number | string): Socket {
   return connect({ host, port });
 }
 
-/** The TCP socket of a connection, once there is one. */
+function openTls({ hostname: host, port, ca }: Target): Socket {
+  return connectTls({
+    host,
+    port,
+    ...(isIP(host) === 0 && { servername: host }), // RFC 6066 §3: no addresses
+    ...(ca !== undefined && { ca }),
+  });
+}
+
+/** The TCP or TLS socket of a connection, once there is one. */
 export function socketOf({ stream, options }: MqttClient): Socket | undefined {
   return stream instanceof Socket ? stream : sockets.get(options.wsOptions ?? {});
 }

@@ -1,5 +1,7 @@
 /** MQTT over WebSocket (MQTT 5 and 3.1.1 §6): packets as one stream of bytes in binary frames. */
 
+import type { StreamConn } from "../../contract/tls.ts";
+import { TlsServerConn } from "../../contract/tls_conn.ts";
 import { Verdict } from "../../contract/federation_pb.ts";
 import { opcodes, turned, unmask } from "../../websocket/frames.ts";
 import { Handshake } from "../../websocket/handshake.ts";
@@ -22,9 +24,10 @@ export interface WebSocketOptions {
   readonly count: (direction: "up" | "down", bytes: number) => void;
 }
 
-/** A TCP connection that becomes a WebSocket at its first read. */
+/** A TCP or TLS connection that becomes a WebSocket at its first read. */
 export class MqttWebSocket implements Socket {
   readonly #tcp: Tcp;
+  readonly #isTls: boolean;
   readonly #options: WebSocketOptions;
   #line: WebSocketLine | undefined;
   /** The frame that is being read. */
@@ -34,8 +37,9 @@ export class MqttWebSocket implements Socket {
   #closeCode = NORMAL_CLOSURE;
   #upBytes = 0;
 
-  constructor(conn: Deno.TcpConn, options: WebSocketOptions) {
+  constructor(conn: StreamConn, options: WebSocketOptions) {
     this.#tcp = new Tcp(conn);
+    this.#isTls = conn instanceof TlsServerConn;
     this.#tcp.count = (bytes) => {
       this.#upBytes += bytes;
     };
@@ -113,7 +117,8 @@ export class MqttWebSocket implements Socket {
       const reason = `The WebSocket must be for the subprotocol ${SUBPROTOCOL}`;
       return { verdict: Verdict.MALFORMED, reason };
     }
-    if (isWelcome(request, this.#options.origins)) return undefined;
+    const provenance = { ...request, isProven: this.#isTls };
+    if (isWelcome(provenance, this.#options.origins)) return undefined;
     const reason = `Pages of ${request.origin} may not join; allow them by --mqtt-origins`;
     return { verdict: Verdict.UNAUTHORISED, reason };
   }

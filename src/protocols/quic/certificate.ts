@@ -15,8 +15,11 @@ export interface Identity {
   readonly certificate: string;
   /** PEM, PKCS #8. */
   readonly key: string;
-  /** SHA-256 of the certificate's DER: by it clients and browsers trust a self-signed one. */
-  readonly hash: Uint8Array<ArrayBuffer>;
+  /**
+   * SHA-256 of the certificate's DER: by it clients and browsers trust a self-signed one. Undefined
+   * where an authority vouches for it.
+   */
+  readonly hash: Uint8Array<ArrayBuffer> | undefined;
 }
 
 // Browsers accept serverCertificateHashes for P-256, not for RSA (W3C WebTransport §6.9).
@@ -39,7 +42,8 @@ export async function identityOf(own: Options): Promise<Identity> {
   } catch (error) {
     throw new TypeError(`Not a PEM certificate: ${String(error)}`);
   }
-  return { certificate: own.certificate, key: own.key, hash: await sha256(certificate.rawData) };
+  const hash = await certificate.isSelfSigned() ? await sha256(certificate.rawData) : undefined;
+  return { certificate: own.certificate, key: own.key, hash };
 }
 
 /**

@@ -24,7 +24,7 @@ type ConnectOptions = Deno.ConnectQuicOptions<false> & {
   serverCertificateHashes?: WebTransportHash[];
 };
 
-export const dial: Dial = async (url, { signal }) => {
+export const dial: Dial = async (url, { signal, ca }) => {
   const address = addressOf(url);
   let opened: Socket | undefined;
   let reason: string | undefined;
@@ -39,7 +39,7 @@ export const dial: Dial = async (url, { signal }) => {
     // Not every machine has IPv6.
     const socket = opened = new Socket(isIP(address.hostname) === 4 ? "0.0.0.0" : "::");
     if (signal.aborted) abort();
-    const conn = await Deno.connectQuic(connectOptions(address, socket.endpoint));
+    const conn = await Deno.connectQuic(connectOptions(address, { endpoint: socket.endpoint, ca }));
     const { readable, writable } = await conn.createBidirectionalStream();
     const writer = writable.getWriter();
     await writeFrame(writer, new TextEncoder().encode(address.federation));
@@ -57,7 +57,7 @@ export const dial: Dial = async (url, { signal }) => {
 
 function connectOptions(
   { hostname, port, hash }: QuicAddress,
-  endpoint: Deno.QuicEndpoint,
+  { endpoint, ca }: { endpoint: Deno.QuicEndpoint; ca: string | undefined },
 ): ConnectOptions {
   return {
     hostname: LOCAL.get(hostname) ?? hostname,
@@ -67,6 +67,7 @@ function connectOptions(
     maxIdleTimeout: IDLE_MS,
     keepAliveInterval: KEEP_ALIVE_MS,
     maxConcurrentUnidirectionalStreams: MAX_MODELS,
+    ...(ca !== undefined && { caCerts: [ca] }),
     ...(hash !== undefined && { serverCertificateHashes: [{ algorithm: "sha-256", value: hash }] }),
   };
 }

@@ -1,6 +1,8 @@
 /** Binding the UDP port, and the TCP port of the same number. */
 
 import { ListenError } from "../../contract/protocol_server.ts";
+import type { StreamListener, TlsOptions } from "../../contract/tls.ts";
+import { listenOn } from "../../contract/tls_conn.ts";
 import { authority } from "./address.ts";
 import { sentence } from "./ending.ts";
 import type { Options } from "./options.ts";
@@ -8,18 +10,18 @@ import type { Options } from "./options.ts";
 export interface Ports {
   readonly endpoint: Deno.QuicEndpoint;
   /** Undefined where no WebSocket is wanted. */
-  readonly listener: Deno.TcpListener | undefined;
+  readonly listener: StreamListener | undefined;
 }
 
 /** How often another number is tried, where any will do: a free TCP port may be taken on UDP. */
 const MOST_TRIES = 16;
 
 /** @throws {ListenError} when the operator must change something. */
-export function bindPorts(own: Options): Ports {
+export function bindPorts(own: Options, tls?: TlsOptions): Ports {
   const { hostname, websocket } = own;
   for (let tries = 1;; tries++) {
     // TCP first: unlike a QuicEndpoint, its listener gives the port back as soon as it is closed.
-    const listener = websocket ? bindTcp(own) : undefined;
+    const listener = websocket ? bindTcp(own, tls) : undefined;
     const { port } = listener?.addr ?? own;
     try {
       return { endpoint: new Deno.QuicEndpoint({ hostname, port }), listener };
@@ -32,10 +34,10 @@ export function bindPorts(own: Options): Ports {
   }
 }
 
-function bindTcp(own: Options): Deno.TcpListener {
+function bindTcp(own: Options, tls: TlsOptions | undefined): StreamListener {
   const { hostname, port } = own;
   try {
-    return Deno.listen({ hostname, port });
+    return listenOn({ hostname, port }, tls);
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrInUse)) throw listenError(own, error);
     throw new ListenError(

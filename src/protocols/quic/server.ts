@@ -14,6 +14,7 @@ import {
   type Upcalls,
 } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import type { StreamConn, StreamListener } from "../../contract/tls.ts";
 import { urlOf } from "./address.ts";
 import { type Identity, identityOf } from "./certificate.ts";
 import { type Hall, serveNewcomer, serveQuic } from "./connection.ts";
@@ -52,7 +53,7 @@ export class QuicServer implements ProtocolServer {
 
   async listen(upcalls: Upcalls): Promise<readonly Address[]> {
     const identity = await this.#identity();
-    const { endpoint, listener } = this.#ports = bindPorts(this.#own);
+    const { endpoint, listener } = this.#ports = bindPorts(this.#own, this.#server.tls);
     const quic = this.#listen(this.#ports, identity);
     const hall: Hall = {
       server: this.#server,
@@ -132,10 +133,11 @@ export class QuicServer implements ProtocolServer {
     if (!hall.closing) this.#closed.reject(new Error(`The QUIC listener is lost: ${reason}`));
   }
 
-  async #acceptTcp(listener: Deno.TcpListener, hall: Hall): Promise<void> {
+  async #acceptTcp(listener: StreamListener, hall: Hall): Promise<void> {
     let reason = "it ended";
     try {
-      for await (const conn of listener) {
+      while (!hall.closing) {
+        const conn = await listener.accept();
         if (this.#isFlooded) conn.close();
         else this.#track(this.#serveTcp(conn, hall));
       }
@@ -145,7 +147,7 @@ export class QuicServer implements ProtocolServer {
     if (!hall.closing) this.#closed.reject(new Error(`The WebSocket listener is lost: ${reason}`));
   }
 
-  async #serveTcp(conn: Deno.TcpConn, hall: Hall): Promise<void> {
+  async #serveTcp(conn: StreamConn, hall: Hall): Promise<void> {
     const newcomer = new WebSocketNewcomer(conn, liveness(this.#server.heartbeatIntervalMs));
     this.#newcomers.add(newcomer);
     await serveNewcomer(newcomer, hall);

@@ -6,6 +6,8 @@ import type { WebSocketLine } from "../../websocket/line.ts";
 import { isWelcome } from "../../websocket/origins.ts";
 import { Tcp } from "../../websocket/tcp.ts";
 import { authority, federationOf } from "./address.ts";
+import type { StreamConn } from "../../contract/tls.ts";
+import { TlsServerConn } from "../../contract/tls_conn.ts";
 import {
   type Admittance,
   type Carrier,
@@ -24,18 +26,20 @@ import { type Liveness, WEBSOCKET_CLOSE_CODES } from "./wire.ts";
 /** How long a client may take to hear why it is turned away. */
 const GOODBYE_MS = 250;
 
-/** A TCP connection that may become a WebSocket. */
+/** A TCP or TLS connection that may become a WebSocket. */
 export class WebSocketNewcomer implements Newcomer {
   readonly remote: string;
   readonly #tcp: Tcp;
   readonly #handshake: Handshake;
   readonly #liveness: Liveness;
+  readonly #isTls: boolean;
 
-  constructor(conn: Deno.TcpConn, liveness: Liveness) {
+  constructor(conn: StreamConn, liveness: Liveness) {
     this.remote = authority(conn.remoteAddr.hostname, conn.remoteAddr.port);
     this.#tcp = new Tcp(conn);
     this.#handshake = new Handshake(this.#tcp);
     this.#liveness = liveness;
+    this.#isTls = conn instanceof TlsServerConn;
   }
 
   async admit({ federation, origins, count }: Admittance): Promise<Carrier | Refusal> {
@@ -43,7 +47,9 @@ export class WebSocketNewcomer implements Newcomer {
     const request = await this.#handshake.request();
     if ("verdict" in request) return request;
     if (federationOf(request.path) !== federation) return otherFederation(federation);
-    if (!isWelcome(request, origins)) return unwelcome(request.origin ?? "");
+    const { host, origin } = request;
+    const isProven = this.#isTls;
+    if (!isWelcome({ host, origin, isProven }, origins)) return unwelcome(request.origin ?? "");
     try {
       const line = await this.#handshake.accept(request);
       return new WebSocketCarrier(this.#tcp, line, this.#liveness);

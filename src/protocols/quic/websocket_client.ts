@@ -19,7 +19,7 @@ const NORMAL_CLOSURE = 1000;
 const BROKEN = 4007;
 
 /** Dials `ws://host:port/federation`. */
-export const dial: Dial = async (url, { signal }) => {
+export const dial: Dial = async (url, { signal, ca }) => {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
     throw new TypeError(`Cannot dial ${url}: a WebSocket address begins with ws:// or wss://`);
   }
@@ -28,7 +28,7 @@ export const dial: Dial = async (url, { signal }) => {
   }
   try {
     signal.throwIfAborted();
-    return new WebSocketConnection(await openWebSocket(url, signal));
+    return new WebSocketConnection(await openWebSocket(url, { signal, ca }));
   } catch (error) {
     const reason = signal.aborted ? "the dialling was aborted" : sentence(error);
     throw new ConnectionLost(`Cannot reach ${url.host}: ${reason}`);

@@ -1,5 +1,7 @@
 /** A peer that writes HTTP/2 frames by hand: what no library would send. */
 
+import { ca } from "../../support/tls.ts";
+
 /** RFC 9113 §6. */
 export const Frame = {
   data: 0,
@@ -71,8 +73,11 @@ export class Stranger implements Disposable {
 
   /** Connects to a server's URL and says nothing yet. */
   static async connect(url: string): Promise<Stranger> {
-    const { hostname, port } = new URL(url);
-    return new Stranger(await Deno.connect({ hostname, port: Number(port) }));
+    const { hostname, port, protocol } = new URL(url);
+    const address = { hostname, port: Number(port) };
+    if (protocol === "grpc:") return new Stranger(await Deno.connect(address));
+    const alpnProtocols = ["h2"];
+    return new Stranger(await Deno.connectTls({ ...address, alpnProtocols, caCerts: [ca] }));
   }
 
   async write(...pieces: readonly Uint8Array[]): Promise<void> {

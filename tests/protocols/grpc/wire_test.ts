@@ -19,7 +19,9 @@ const names = fc.string({ unit: "grapheme", minLength: 1, maxLength: 30 })
 Deno.test("urlOf() and targetOf() keep any federation name and address", () => {
   const addresses = fc.oneof(fc.ipV4(), fc.constantFrom("::", "::1", "2001:db8::1"));
   fc.assert(fc.property(addresses, fc.nat({ max: 65535 }), names, (address, port, name) => {
-    const { target, federation } = targetOf(new URL(urlOf(address, port, name)));
+    const { target, federation } = targetOf(
+      new URL(urlOf({ address, port }, { scheme: "grpc", federation: name })),
+    );
     const host = address.includes(":") ? `[${address}]` : address;
     assert.deepEqual({ target, federation }, { target: `${host}:${port}`, federation: name });
   }));
@@ -42,7 +44,8 @@ Deno.test("targetOf() says what a gRPC URL looks like", () => {
   ) {
     assert.throws(() => targetOf(new URL(url)), {
       name: "TypeError",
-      message: `Cannot read ${url}: a gRPC URL is grpc://host:port/federation-name`,
+      message:
+        `Cannot read ${url}: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
     });
   }
 });
