@@ -155,7 +155,13 @@ export const schema = z.strictObject({
         "(for benchmarks)",
     ),
   insecure: z.boolean().default(false)
-    .describe("Listen beyond this machine without TLS"),
+    .describe("Listen beyond this machine although wires have no TLS, or clients no tokens"),
+  tokens: z.enum(["off", "required"]).default("off")
+    .describe("Whether a client must prove its id by a token that `tributary token create` made"),
+  tokenKey: z.string().min(1).optional().meta({ takes: "a path" })
+    .describe(
+      "The key tokens are made with, 32 random bytes; unset, token.key in the state directory",
+    ),
   training: training.prefault({}),
   strategy: strategy.prefault({}),
   limits: limits.prefault({}),

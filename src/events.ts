@@ -14,7 +14,14 @@ export type StopReason = "rounds" | "target" | "plateau" | "converged" | "shutdo
 /** Why a round closes. */
 export type CloseCause = "complete" | "quorum" | "deadline";
 /** Why a client leaves the roster. */
-export type LeaveCause = "done" | "converged" | "shutting_down" | "lost" | "silent" | "dropped";
+export type LeaveCause =
+  | "done"
+  | "converged"
+  | "shutting_down"
+  | "lost"
+  | "silent"
+  | "dropped"
+  | "expired";
 /** Who evaluated a model. */
 export type Evaluator = "server" | "clients";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { fields, readConfig, type Sources } from "../src/config.ts";
 import { ConfigError } from "../src/config/config_error.ts";
-import { exposures } from "../src/config/contradictions.ts";
+import { exposures, openDds } from "../src/config/contradictions.ts";
 
 /** A TOML file as `--config federation.toml` gives it. */
 function toml(text: string): Sources {
@@ -224,9 +224,9 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     "--insecure",
   ]],
   ["a wire that other machines reach", toml('[quic]\nhostname = "::"\n'), [
-    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and it has ' +
-    "no TLS: give --tls-cert and --tls-key (`tributary tls init` makes them); use 127.0.0.1, or " +
-    "allow it by --insecure",
+    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and clients ' +
+    "need no tokens (--tokens required); and it has no TLS: give --tls-cert and --tls-key " +
+    "(`tributary tls init` makes them); use 127.0.0.1, or allow it by --insecure",
   ]],
   ["a certificate without its key", { flags: { "tls-cert": "server.pem" } }, [
     "The settings of [tls] do not fit together: cert and key belong together: give both or neither",
@@ -235,9 +235,21 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     '--dds-hostname is "::1", but must be an IPv4 address of this machine',
   ]],
   ["DDS on a network with its standard port", { flags: { "dds-hostname": "192.0.2.1" } }, [
-    '--dds-hostname is "192.0.2.1", which other machines can reach, and DDS has no TLS here: ' +
-    "whoever is on its network reads models and updates, and can send what looks like a client's; " +
-    "use 127.0.0.1, or allow it by --insecure",
+    '--dds-hostname is "192.0.2.1", which other machines can reach, and clients need no tokens ' +
+    "(--tokens required); and DDS has no TLS here: whoever is on its network reads models and " +
+    "updates, and can send what looks like a client's; use 127.0.0.1, or allow it by --insecure",
+  ]],
+  [
+    "tokens without TLS where other machines reach a wire",
+    { flags: { "mqtt-hostname": "0.0.0.0", tokens: "required", state: "run" } },
+    [
+      '--mqtt-hostname is "0.0.0.0", which other machines can reach, and it has no TLS: give ' +
+      "--tls-cert and --tls-key (`tributary tls init` makes them); use 127.0.0.1, or allow it by " +
+      "--insecure",
+    ],
+  ],
+  ["tokens without a key", { flags: { tokens: "required" } }, [
+    "--tokens is required, but there is no key for them; name --state or --token-key",
   ]],
   ["two listeners on one port", { flags: { "grpc-port": "1883" } }, [
     "--grpc-port is 1883, which is also the port of mqtt; " +
@@ -293,14 +305,19 @@ Deno.test("readConfig lets anything listen beyond loopback with --insecure", () 
   assert.equal(config.mqtt.hostname, "0.0.0.0");
 });
 
-Deno.test("readConfig lets every wire but DDS listen beyond loopback with a certificate", () => {
-  const tls = { "tls-cert": "server.pem", "tls-key": "server-key.pem" };
+Deno.test("readConfig lets every wire listen beyond loopback with a certificate and tokens", () => {
+  const secure = {
+    ...{ "tls-cert": "server.pem", "tls-key": "server-key.pem" },
+    ...{ tokens: "required", "token-key": "token.key" },
+  };
   const wires = ["mqtt", "amqp", "grpc", "quic", "web"];
   const everywhere = Object.fromEntries(wires.map((wire) => [`${wire}-hostname`, "0.0.0.0"]));
-  readConfig({ flags: { ...everywhere, ...tls } });
-  const [sentence = "", ...more] = sentencesOf({ flags: { "dds-hostname": "192.0.2.1", ...tls } });
-  assert.match(sentence, /DDS has no TLS here/);
-  assert.deepEqual(more, []);
+  const { config } = readConfig({
+    flags: { ...everywhere, ...secure, "dds-hostname": "192.0.2.1" },
+  });
+  assert.deepEqual(exposures(config), []);
+  assert.match(openDds(config) ?? "", /^DDS listens on 192\.0\.2\.1: .* can read models/);
+  assert.equal(openDds(readConfig({}).config), undefined);
 });
 
 Deno.test("exposures() tells what --insecure lets other machines reach", () => {
@@ -310,17 +327,25 @@ Deno.test("exposures() tells what --insecure lets other machines reach", () => {
     ["grpc", "0.0.0.0"],
     ["dds", "192.0.2.1"],
   ]);
-  assert.match(found[1]?.missing ?? "", /^DDS has no TLS here: whoever is on its network/);
+  assert.match(found[1]?.missing ?? "", /; and DDS has no TLS here: whoever is on its network/);
   assert.deepEqual(exposures(readConfig({}).config), []);
 });
 
 Deno.test("readConfig lets QUIC listen beyond loopback without a certificate, but not its WebSocket", () => {
-  readConfig({ flags: { "quic-hostname": "0.0.0.0", "quic-websocket": false } });
-  assert.equal(sentencesOf({ flags: { "quic-hostname": "0.0.0.0" } }).length, 1);
+  const tokens = { tokens: "required", "token-key": "token.key" };
+  readConfig({ flags: { ...tokens, "quic-hostname": "0.0.0.0", "quic-websocket": false } });
+  assert.equal(sentencesOf({ flags: { ...tokens, "quic-hostname": "0.0.0.0" } }).length, 1);
 });
 
 Deno.test("readConfig passes over TRIBUTARY_CA, which is the clients'", () => {
   readConfig({ environment: { TRIBUTARY_CA: "ca.pem" } });
+});
+
+Deno.test("readConfig lets brokers and DDS be elsewhere where tokens are required", () => {
+  const brokers = { "mqtt-broker": "mqtt://192.0.2.1", "amqp-broker": "amqp://192.0.2.1" };
+  const flags = { ...brokers, "dds-hostname": "192.0.2.1", tokens: "required" };
+  readConfig({ flags: { ...flags, "token-key": "token.key" } });
+  assert.throws(() => readConfig({ flags: { ...brokers, tokens: "off" } }), /tokens required/);
 });
 
 Deno.test("readConfig takes any loopback address and any number of free ports", () => {

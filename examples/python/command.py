@@ -19,6 +19,7 @@ from google.protobuf.message import DecodeError
 
 import federation_pb2 as pb
 from mlp import Mlp
+from sealed import sealed
 from tributary import Refused, Session
 
 
@@ -34,7 +35,7 @@ def main(wire, connect):
     parser.add_argument("--data", required=True, help="IMAGES,LABELS (IDX), X.npy,y.npy, FILE.csv")
     parser.add_argument("--share", default="1/1", help="K/N: the K-th of N shares of the data")
     parser.add_argument("--id", default=f"{socket.gethostname()}-{os.getpid()}"[-64:])
-    parser.add_argument("--token", default="")
+    parser.add_argument("--token", default=os.environ.get("TRIBUTARY_TOKEN", ""))
     parser.add_argument("--ca", help="trust the authority with this PEM certificate")
     parser.add_argument("--out", help="write the final model here")
     args = parser.parse_args()
@@ -47,7 +48,10 @@ def main(wire, connect):
     try:
         trainer = Mlp(args.data, args.share)
         say(f"{args.id} trains on {trainer.samples} samples")
-        model = Session(args.id, trainer, args.token, say).run(url, connect)
+        token = args.token.strip()
+        if token and wire != "quic":  # QUIC is encrypted, and ends at the server
+            connect, token = sealed(connect, token), ""
+        model = Session(args.id, trainer, token, say).run(url, connect)
     except (Refused, ValueError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

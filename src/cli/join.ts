@@ -11,13 +11,14 @@ import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
 import { readAddress } from "../protocols/mod.ts";
 import { makeCommand, parse } from "./command.ts";
+import { type TokenFlags, tokenOf } from "./credentials.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { version } from "./program.ts";
 import { ProgressBar } from "./progress.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
 
-interface JoinFlags {
+interface JoinFlags extends TokenFlags {
   readonly data?: string;
   readonly exec?: string;
   readonly samples?: string;
@@ -63,6 +64,8 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--samples <n>", "training samples of --exec; left out, the program is asked")
     .option("--id <id>", "this client's id, unlike any other's", `${safe(hostname())}-${Deno.pid}`)
     .option(...CA_OPTION)
+    .option("--token <text>", "proves the id; see `tributary token` (or set TRIBUTARY_TOKEN)")
+    .option("--token-file <file>", "the file with the token, which other users then do not see")
     .option("--out <file>", "write the final model here")
     .option("--label <name=value...>", "what the operator may know this client by")
     .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
@@ -87,6 +90,7 @@ async function join(
 ): Promise<ExitCode> {
   const { id = "", out, label = [] } = flags;
   const ca = await readCa(flags.ca, io);
+  const token = await tokenOf(flags, io);
   using watcher = new Watcher(io, log);
   try {
     await using trainer = await openTrainer(flags, { io, log });
@@ -95,6 +99,7 @@ async function join(
       urls,
       trainer,
       software: `tributary/${version}`,
+      ...(token === undefined ? {} : { token }),
       labels: Object.fromEntries(label.map(labelOf)),
       ca,
       signal: io.signal,

@@ -1,7 +1,7 @@
 /** `tributary serve`: trains one model with clients on several wires at once. */
 
 import type { Config } from "../config.ts";
-import { exposures } from "../config/contradictions.ts";
+import { exposures, openDds } from "../config/contradictions.ts";
 import { type Events, openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
@@ -57,6 +57,8 @@ async function serve(
         `machines can reach, and ${missing}\n`,
     );
   }
+  const open = openDds(possible);
+  if (open !== undefined) io.stderr.write(`${paint(io.stderr, "warn", "warning:")} ${open}\n`);
   const server = await openServer(possible, events, metrics, missing);
   try {
     return await served(server, config, { io, events });
@@ -120,15 +122,16 @@ async function openServer(
 /** One line a wire, ready to be pasted where the clients are. */
 function invitation(
   server: FederationServer,
-  { name, training, tls }: Config,
+  { name, training, tls, tokens }: Config,
   io: Io,
 ): string {
   const trust = tls.cert === undefined
     ? ""
     : "clients name the authority of --tls-cert by --ca FILE, unless it is a public one\n";
+  const proof = tokens === "off" ? "" : " --id ID --token-file FILE";
   const wires = table(server.addresses, [
     { title: "wire", text: ({ wire }) => wire },
-    { title: "join with", text: ({ url }) => `tributary join '${url}' --data train.csv` },
+    { title: "join with", text: ({ url }) => `tributary join '${url}'${proof} --data train.csv` },
   ], io.stdout);
   const page = server.webUrl === undefined ? "" : `status page ${server.webUrl}; `;
   const wanted = training.minClients;

@@ -27,6 +27,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "list the models that a run keeps, or export one",
     load: () => import("./models.ts"),
   },
+  token: {
+    summary: "make the token by which a client proves its id",
+    load: () => import("./token.ts"),
+  },
   demo: {
     summary: "a server and a client on each wire, on this machine, with real data",
     load: () => import("./demo.ts"),

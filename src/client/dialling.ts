@@ -67,7 +67,7 @@ export async function reach(options: DiallingOptions): Promise<Connection> {
 }
 
 async function dialOnce(url: URL, options: DiallingOptions): Promise<Connection> {
-  const { clientId, will, signal, ca, dialTimeoutMs } = options;
+  const { clientId, will, token, signal, ca, dialTimeoutMs } = options;
   const timeout = new AbortController();
   const timer = setTimeout(
     () => timeout.abort(new ConnectionLost(`no answer within ${dialTimeoutMs} ms`)),
@@ -75,7 +75,7 @@ async function dialOnce(url: URL, options: DiallingOptions): Promise<Connection>
   );
   try {
     const both = AbortSignal.any([signal, timeout.signal]);
-    return await dialUrl(url, { clientId, will, signal: both, ca });
+    return await dialUrl(url, { clientId, will, token, signal: both, ca });
   } catch (error) {
     // A wire may name the abort in its own way.
     if (timeout.signal.aborted && !signal.aborted) throw timeout.signal.reason;

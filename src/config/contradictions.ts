@@ -14,6 +14,7 @@ export function contradictions(config: Config, whereSet: WhereSet): string[] {
     ...beyondLoopback(config, whereSet),
     ...brokersBeyondLoopback(config, whereSet),
     ...sharedPorts(config, whereSet),
+    ...tokensWithoutKey(config, whereSet),
   ];
 }
 
@@ -103,8 +104,11 @@ export function exposures(config: Config): Exposure[] {
 /** What a listener lacks that other machines can reach: what is missing, and what gives it. */
 function missingBeyondLoopback(config: Config, section: string): string[] {
   const missing: string[] = [];
-  if (section === "dds") missing.push(DDS_IN_THE_CLEAR);
-  else if (!isEncrypted(config, section)) {
+  if (section !== "web" && config.tokens === "off") {
+    missing.push(NO_TOKENS);
+  }
+  if (section === "dds" && config.tokens === "off") missing.push(DDS_IN_THE_CLEAR);
+  if (section !== "dds" && !isEncrypted(config, section)) {
     missing.push(
       "it has no TLS: give --tls-cert and --tls-key (`tributary tls init` makes them)",
     );
@@ -112,10 +116,19 @@ function missingBeyondLoopback(config: Config, section: string): string[] {
   return missing;
 }
 
+const NO_TOKENS = "clients need no tokens (--tokens required)";
+
 /** What DDS does and does not protect, once its network is not this machine alone. */
 const DDS_IN_THE_CLEAR =
   "DDS has no TLS here: whoever is on its network reads models and updates, and can send what " +
   "looks like a client's";
+
+/** What an operator must know of DDS beyond this machine, although tokens are required; else undefined. */
+export function openDds({ tokens, protocols, dds }: Config): string | undefined {
+  if (tokens === "off" || !protocols.includes("dds") || isLoopback(dds.hostname)) return undefined;
+  return `DDS listens on ${dds.hostname}: its messages are sealed, so that nobody there can act for ` +
+    "a client or make a model up, but whoever is on its network can read models and updates";
+}
 
 /** QUIC is always; its WebSocket is TCP. */
 function isEncrypted({ tls, quic }: Config, section: string): boolean {
@@ -127,18 +140,16 @@ function namedBrokers(config: Config) {
   return Object.values(BROKERS).filter((section) => config[section].url !== undefined);
 }
 
-/** Whoever may read at a broker reads everything: what clients and server say is not sealed yet. */
+/** Whoever may write at a broker could be any client, or the server: but for tokens, which seal. */
 function brokersBeyondLoopback(config: Config, whereSet: WhereSet): string[] {
-  if (config.insecure) return [];
+  if (config.insecure || config.tokens === "required") return [];
   const far = namedBrokers(config).filter((section) => {
     const hostname = URL.parse(config[section].url ?? "")?.hostname ?? "";
     return !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
   });
   return far.map((section) =>
-    `${
-      whereSet(`${snake(section)}.url`)
-    } names a broker on another machine, and wires have neither ` +
-    "TLS nor tokens yet; use one on this machine, or allow it by --insecure"
+    `${whereSet(`${snake(section)}.url`)} names a broker on another machine, and ${NO_TOKENS}; ` +
+    "require them, use a broker on this machine, or allow it by --insecure"
   );
 }
 
@@ -165,4 +176,12 @@ function sharedPorts(config: Config, whereSet: WhereSet): string[] {
     );
   }
   return sentences;
+}
+
+/** Tokens that are made for a key that is gone with the process would be of no use. */
+function tokensWithoutKey({ tokens, tokenKey, state }: Config, whereSet: WhereSet): string[] {
+  if (tokens === "off" || tokenKey !== undefined || state !== undefined) return [];
+  return [
+    `${whereSet("tokens")} is required, but there is no key for them; name --state or --token-key`,
+  ];
 }

@@ -6,8 +6,12 @@ import { nearest } from "./nearest.ts";
 
 const PREFIX = "TRIBUTARY_";
 
-/** Ours, but no settings of the server's: its configuration file, and whom its clients trust. */
-const OTHER_NAMES: ReadonlySet<string> = new Set(["TRIBUTARY_CONFIG", "TRIBUTARY_CA"]);
+/** Ours, but no settings of the server's: its configuration file, whom its clients trust, a client's token. */
+const OTHER_NAMES: ReadonlySet<string> = new Set([
+  "TRIBUTARY_CONFIG",
+  "TRIBUTARY_CA",
+  "TRIBUTARY_TOKEN",
+]);
 
 /**
  * Reads a snapshot of the environment. An empty variable counts as unset; one that names no setting

@@ -58,6 +58,8 @@ export function arrivalOf(route: Route, bytes: Uint8Array): Arrival {
     case "sealed":
       body.value.body = owned(body.value.body);
       body.value.tag = owned(body.value.tag);
+      body.value.challenge = owned(body.value.challenge);
+      body.value.nonce = owned(body.value.nonce);
       break;
   }
   return { kind: "message", route, message };
@@ -73,7 +75,31 @@ export function encodeClientMessage(message: ClientMessage): Uint8Array<ArrayBuf
 }
 
 export function encodeServerMessage(message: ServerMessage): Uint8Array<ArrayBuffer> {
-  return toBinary(ServerMessageSchema, message) as Uint8Array<ArrayBuffer>;
+  const bytes = toBinary(ServerMessageSchema, message) as Uint8Array<ArrayBuffer>;
+  const wrap = covers.get(message);
+  if (wrap === undefined) return bytes;
+  return toBinary(ServerMessageSchema, wrap(bytes)) as Uint8Array<ArrayBuffer>;
+}
+
+/** What is put around a message's bytes. Gives the message that leaves in its place. */
+type Cover = (bytes: Uint8Array<ArrayBuffer>) => ServerMessage;
+
+/** Beside the messages and not in them: the wires read a message's body until it is encoded. */
+const covers = new WeakMap<ServerMessage, Cover>();
+
+/** Lets a message leave as what `wrap` makes of its bytes, whichever wire encodes it. */
+export function cover(message: ServerMessage, wrap: Cover): void {
+  covers.set(message, wrap);
+}
+
+/** Reads one ServerMessage; undefined for what is none. */
+export function readServerMessage(bytes: Uint8Array): ServerMessage | undefined {
+  try {
+    return decodeServerMessage(bytes);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /**

@@ -30,6 +30,10 @@ export interface DialOptions {
   readonly signal: AbortSignal;
   /** PEM certificates of the authority that vouches for the server, where it is not a public one. */
   readonly ca?: string | undefined;
+  /** Proves the client's id. Where others might read it, it does not travel: messages are sealed. */
+  readonly token?: string | undefined;
+  /** Messages are sealed: what is not the server's for sure ends nothing. */
+  readonly sealed?: boolean;
 }
 
 /**

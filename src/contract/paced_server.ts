@@ -1,6 +1,7 @@
 /** A protocol server with models: cuts them into parts and paces the parts by each client's acknowledgements. */
 
 import { serverMessage } from "./codec.ts";
+import { GuardedServer, type GuardOptions } from "./guarded_server.ts";
 import type {
   Address,
   HeldModel,
@@ -20,6 +21,8 @@ export interface PacingOptions {
   readonly partBytes: number;
   /** Unacknowledged bytes per client, at most. */
   readonly windowBytes: number;
+  /** Tokens are required, and this server does not see to it itself. */
+  readonly guard?: GuardOptions;
 }
 
 /** One client's download: what was sent, what was acknowledged, and who waits for a change. */
@@ -44,7 +47,8 @@ export class PacedServer implements Link {
   readonly #downloads = new Map<number, Download>();
 
   constructor(server: ProtocolServer, options: PacingOptions) {
-    this.#server = server;
+    const { guard } = options;
+    this.#server = guard === undefined ? server : new GuardedServer(server, guard);
     this.#options = options;
   }
 

@@ -18,7 +18,9 @@ export type Arrival =
   /** Bytes that are no ClientMessage; `detail` is one sentence for people. */
   | { readonly kind: "unreadable"; readonly route: Route; readonly detail: string }
   /** The route is over: connection lost, last will, lease lapsed. Nothing arrives on it afterwards. */
-  | { readonly kind: "detached"; readonly route: Route; readonly reason: string };
+  | { readonly kind: "detached"; readonly route: Route; readonly reason: string }
+  /** Who speaks on the route may do so no longer. It still stands, so that the client can be told. */
+  | { readonly kind: "revoked"; readonly route: Route; readonly reason: string };
 
 /** What to send back on the route an arrival came on: a ServerMessage whose body is a Receipt. */
 export type Answer = ServerMessage & { body: Extract<ServerMessage["body"], { case: "receipt" }> };

@@ -12,8 +12,16 @@ import {
   type ServerMessage,
   Verdict,
 } from "./federation_pb.ts";
+import { Gatekeeper, type Place } from "./gatekeeper.ts";
 import { Outflow, type Publish } from "./outflow.ts";
-import type { Answer, ModelOffset, Route, SendOutcome, Upcalls } from "./protocol_server.ts";
+import type {
+  Answer,
+  Arrival,
+  ModelOffset,
+  Route,
+  SendOutcome,
+  Upcalls,
+} from "./protocol_server.ts";
 import { RelayedClient, type Sender } from "./relayed_client.ts";
 import type { ServerOptions } from "./server_options.ts";
 
@@ -25,6 +33,8 @@ const SILENT_INTERVALS = 3;
 const WINDOW_BYTES = 8 * 1024 * 1024;
 /** How long a client that is told to come back should wait: the server starts again. */
 const RETRY_AFTER_MS = 1000;
+/** Addresses of which the operator was told that somebody is refused there: of each once. */
+const MOST_TOLD = 1024;
 
 export interface RelayOptions {
   readonly server: ServerOptions;
@@ -45,6 +55,9 @@ export class Relay {
   readonly #byAddress = new Map<string, RelayedClient>();
   readonly #byId = new Map<number, RelayedClient>();
   readonly #sweeping: ReturnType<typeof setInterval>;
+  /** Where tokens are required: then nothing counts that is not sealed. */
+  readonly #keeper: Gatekeeper | undefined;
+  readonly #told = new Set<string>();
   #nextId = 1;
   #over = false;
 
@@ -53,6 +66,9 @@ export class Relay {
     const { publish, windowMessages } = options;
     this.#outflow = new Outflow({ publish, windowMessages, windowBytes: WINDOW_BYTES });
     this.#sweeping = setInterval(() => this.#sweep(), options.server.heartbeatIntervalMs);
+    const { tokens: rule } = options.server;
+    this.#keeper = rule &&
+      new Gatekeeper({ rule, sealedOnly: true, expired: (place) => this.#expired(place) });
   }
 
   get connections(): number {
@@ -65,10 +81,61 @@ export class Relay {
     const { maxMessageBytes, wire } = this.#options.server;
     if (bytes.length > maxMessageBytes) {
       const reason = `the message has ${bytes.length} bytes, the limit is ${maxMessageBytes}`;
+      if (this.#keeper !== undefined) return this.#passOver(sender, reason);
       return this.#refuse(sender, { reason, runId: this.#byAddress.get(sender.address)?.runId });
     }
     const known = this.#byAddress.get(sender.address);
     const arrival = arrivalOf(known?.route ?? { wire, id: this.#nextId++ }, bytes);
+    if (this.#keeper === undefined) return await this.#take(sender, arrival);
+    if (arrival.kind !== "message") return this.#passOver(sender, "it is no sealed message");
+    return await this.#open(sender, arrival, this.#keeper);
+  }
+
+  /** Takes what the client at this address said, and nothing of what others publish there. */
+  async #open(
+    sender: Sender,
+    arrival: Extract<Arrival, { kind: "message" }>,
+    keeper: Gatekeeper,
+  ): Promise<Hearing> {
+    const { address, clientId } = sender;
+    if (arrival.message.clientId !== clientId) {
+      return this.#passOver(sender, `it is of client ${JSON.stringify(arrival.message.clientId)}`);
+    }
+    const passage = keeper.hear(address, arrival);
+    switch (passage.kind) {
+      case "challenged":
+        this.#tell(sender, passage.challenge);
+        return "judged";
+      case "refused":
+        if (passage.answer !== undefined) this.#tell(sender, passage.answer);
+        if (!this.#byAddress.has(address)) keeper.forget(address);
+        return this.#passOver(sender, passage.detail);
+      case "dropped":
+        return this.#passOver(sender, passage.detail);
+      case "passes": {
+        const earlier = passage.isFirst ? this.#byAddress.get(address) : undefined;
+        if (earlier === undefined) return await this.#take(sender, passage.arrival);
+        // What is on its way to the earlier connection would be sealed for this one.
+        this.#detach(earlier, "the client connected again", undefined, { forgotten: false });
+        const route = { wire: this.#options.server.wire, id: this.#nextId++ };
+        return await this.#take(sender, { ...passage.arrival, route });
+      }
+    }
+  }
+
+  /** Somebody's message that changes nothing; the operator hears of the first of each address. */
+  #passOver(sender: Sender, reason: string): "refused" {
+    const isKnown = this.#byAddress.has(sender.address);
+    if (!this.#told.has(sender.address)) {
+      if (this.#told.size >= MOST_TOLD) this.#told.clear();
+      this.#told.add(sender.address);
+      this.#observeRefusal(sender, isKnown ? `${reason} (the client stays)` : reason);
+    }
+    return "refused";
+  }
+
+  async #take(sender: Sender, arrival: Arrival): Promise<Hearing> {
+    const known = this.#byAddress.get(sender.address);
     const message = arrival.kind === "message" ? arrival.message : undefined;
     if (message !== undefined && message.clientId !== sender.clientId) {
       this.#observeRefusal(sender, `the message is of client ${JSON.stringify(message.clientId)}`);
@@ -98,6 +165,7 @@ export class Relay {
       sender,
       outflow: this.#outflow,
       maxUnreadBytes,
+      cover: (message) => this.#keeper?.cover(sender.address, message),
       lost: (reason) => {
         if (reason !== undefined && !this.#over) this.#observeRefusal(sender, reason);
         this.#detach(client, reason ?? "nobody is there to get what is sent to it");
@@ -114,8 +182,11 @@ export class Relay {
     this.#observeRefusal(sender, reason);
     const message = closing(runId ?? "", ClosingReason.REFUSED, reason);
     const client = this.#byAddress.get(sender.address);
-    if (client === undefined) this.#tell(sender, message);
-    else this.#detach(client, reason, message);
+    if (client === undefined) {
+      this.#keeper?.cover(sender.address, message);
+      this.#tell(sender, message);
+      this.#keeper?.forget(sender.address);
+    } else this.#detach(client, reason, message);
     return "refused" as const;
   }
 
@@ -145,13 +216,28 @@ export class Relay {
     if (client === undefined) return;
     this.#forget(client, reason);
     client.end(closing(client.runId, ClosingReason.REFUSED, reason));
+    this.#keeper?.forget(client.sender.address);
+  }
+
+  /** The coordinator tells the client and drops its route. */
+  #expired(place: Place): void {
+    const client = this.#byAddress.get(String(place));
+    if (client === undefined) return;
+    const reason = "the client's token has expired";
+    void this.#options.upcalls.deliver({ kind: "revoked", route: client.route, reason });
   }
 
   /** The client is not there any more. */
-  #detach(client: RelayedClient, reason: string, farewell?: ServerMessage): void {
+  #detach(
+    client: RelayedClient,
+    reason: string,
+    farewell?: ServerMessage,
+    { forgotten = true } = {},
+  ): void {
     if (this.#over || this.#byId.get(client.route.id) !== client) return;
     this.#forget(client, reason);
     client.end(farewell);
+    if (forgotten) this.#keeper?.forget(client.sender.address);
     void this.#options.upcalls.deliver({ kind: "detached", route: client.route, reason });
   }
 
@@ -195,6 +281,7 @@ export class Relay {
     for (const client of this.#byId.values()) client.end(farewell?.(client.runId));
     this.#byId.clear();
     this.#byAddress.clear();
+    this.#keeper?.[Symbol.dispose]();
   }
 }
 

@@ -32,6 +32,8 @@ export interface RelayedClientOptions {
   readonly outflow: Outflow;
   /** Bytes of models that the broker may keep for a client that does not acknowledge them. */
   readonly maxUnreadBytes: number;
+  /** Seals what is for it, where its messages are sealed. */
+  readonly cover: (message: ServerMessage) => void;
   /** Nobody reads what is sent to it, or the broker would not take it. */
   readonly lost: (reason: string | undefined) => void;
 }
@@ -117,6 +119,7 @@ export class RelayedClient implements Source {
   #letter(message: ServerMessage, written: () => void): Letter {
     if (message.body.case === "closing") this.#toldToGo = true;
     if (message.runId !== "") this.runId = message.runId;
+    this.#options.cover(message);
     return {
       address: this.sender.address,
       bytes: encodeServerMessage(message),

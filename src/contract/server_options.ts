@@ -2,6 +2,7 @@
 
 import type { WireName } from "./protocol_server.ts";
 import type { TlsOptions } from "./tls.ts";
+import type { TokenRule } from "./token.ts";
 
 export interface ServerOptions {
   readonly wire: WireName;
@@ -16,6 +17,8 @@ export interface ServerOptions {
   readonly heartbeatIntervalMs: number;
   /** What its TCP sockets speak TLS with; without it they do not. */
   readonly tls?: TlsOptions;
+  /** Tokens are required, so that a client is nobody before its Hello was judged. */
+  readonly tokens?: TokenRule;
 }
 
 /** What crosses to a protocol's Worker at its start. `Own` is the protocol's part of the configuration. */

@@ -119,6 +119,9 @@ export class Coordinator implements AsyncDisposable {
       case "detached":
         this.#detached(route, arrival.reason);
         return undefined;
+      case "revoked":
+        this.#judge.revoke(route, arrival.reason);
+        return undefined;
       case "unreadable": {
         const refusal = refuse(Verdict.MALFORMED, arrival.detail);
         this.#tellRefusal(route, this.#roster.on(route)?.id, undefined, refusal);

@@ -74,7 +74,11 @@ export class Judge {
     }
     if (body.case === "hello") return this.#greet(route, clientId, body.value);
     if (body.case === "sealed") {
-      return refuse(Verdict.UNSUPPORTED, "this federation takes no sealed messages");
+      // Where they are taken, they come here opened.
+      return refuse(
+        Verdict.UNSUPPORTED,
+        "no token is asked for here, and no sealed messages are taken; join without a token",
+      );
     }
     // A last will is fixed before Welcome, and proves itself by Hello's nonce.
     const will = body.case === "leave" && body.value.nonce.length > 0 ? body.value : undefined;
@@ -376,6 +380,16 @@ export class Judge {
     this.#rounds.leave(clientId);
     const client = this.#roster.get(clientId); // the session of one that fell silent stays
     if (client !== undefined) this.#keep(client, false);
+  }
+
+  /** Who speaks on a route may do so no longer; with its last route the client leaves. */
+  revoke(route: Route, reason: string): void {
+    const client = this.#roster.on(route);
+    this.#roster.end(route, reason);
+    this.#close(route, ClosingReason.REFUSED, `${reason}; ask the operator for a new one`);
+    if (client === undefined || client.routes.length > 0) return;
+    this.#roster.remove(client, reason);
+    this.left(client.id, "expired", reason);
   }
 
   #close(route: Route, reason: ClosingReason, detail: string): void {

@@ -1,6 +1,7 @@
 /** The list of protocols: what starts each one's Worker, and who dials its URLs. */
 
 import type { Connection, Dial, DialOptions } from "../contract/connection.ts";
+import { dialSealed } from "../contract/sealed_connection.ts";
 import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
 import * as dds from "./dds/options.ts";
@@ -123,11 +124,19 @@ function loaderOf(url: URL): () => Promise<{ readonly dial: Dial }> {
 }
 
 /**
- * Dials whichever wire a URL names.
+ * Where a token travels as it is: encrypted, to the server itself. Elsewhere others may read it, be it a
+ * broker, which no address tells from the server's own endpoint, or the network.
+ */
+const PRIVATE: ReadonlySet<string> = new Set(["quic:", "wss:", "grpcs:"]);
+
+/**
+ * Dials whichever wire a URL names; seals what is said there where a token must not be read.
  * @throws {TypeError} for a URL that no wire reads; its message says what to change.
  * @throws {ConnectionLost} when nobody answers.
  */
 export async function dialUrl(url: URL, options: DialOptions): Promise<Connection> {
   const { dial } = await loaderOf(url)();
-  return await dial(url, options);
+  const { token } = options;
+  if (token === undefined || PRIVATE.has(url.protocol)) return await dial(url, options);
+  return await dialSealed(url, { ...options, token }, dial);
 }

@@ -19,6 +19,7 @@ import { openEvaluator } from "./evaluating.ts";
 import { readModel } from "./model.ts";
 import { statusOf } from "./status.ts";
 import { linksOf } from "./links.ts";
+import { tokenRule } from "./token_key.ts";
 
 export interface ServerParts {
   readonly config: Config;
@@ -69,6 +70,7 @@ export class FederationServer implements AsyncDisposable {
     const { config, events, metrics, clock = systemClock } = parts;
     await using stack = new AsyncDisposableStack();
     const tls = await readTls(config);
+    const tokens = await tokenRule(config);
     const { bytes, topology } = await readModel(config);
     const { vault, opened } = await VaultLink.open({
       stateDirectory: config.state,
@@ -96,7 +98,8 @@ export class FederationServer implements AsyncDisposable {
     );
     vault.closed.catch((error) => coordinator.fail(error));
     const certified = await withCertificate(config, tls);
-    const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, opened.runId, tls);
+    const run = { runId: opened.runId, tls, tokens };
+    const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, run);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
     for (const [wire, reason] of Object.entries(parts.missing ?? {})) {
       events.wireOff({ wire, reason });

@@ -8,6 +8,7 @@ import type { Link, WireName } from "../contract/protocol_server.ts";
 import type { ServerOptions } from "../contract/server_options.ts";
 import type { MakeLink } from "../coordinator/supervisor.ts";
 import type { TlsOptions } from "../contract/tls.ts";
+import type { TokenRule } from "../contract/token.ts";
 import {
   type BrokerName,
   BROKERS,
@@ -19,16 +20,15 @@ import {
 /** By wire: what starts its server, now and after it died. */
 export function linksOf(
   config: Config,
-  runId: string,
-  tls?: TlsOptions,
+  run: LinkedRun,
 ): ReadonlyMap<WireName, MakeLink> {
   const links = new Map<WireName, MakeLink>(
     config.protocols.map((wire) => [
       wire,
-      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), { runId, tls }),
+      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), run),
     ]),
   );
-  for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, runId));
+  for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, run));
   return links;
 }
 
@@ -45,31 +45,49 @@ function brokersOf(config: Config): BrokerName[] {
   return names.filter((name) => config[BROKERS[name]].url !== undefined);
 }
 
+/** What all links of a run share. */
+export interface LinkedRun {
+  readonly runId: string;
+  /** What the endpoints' TCP sockets speak TLS with; undefined where they do not. */
+  readonly tls?: TlsOptions | undefined;
+  /** Undefined where no tokens are asked for. */
+  readonly tokens?: TokenRule | undefined;
+}
+
 export function workerLink(
   wire: ProtocolName,
   config: Config,
-  { runId, tls, worker = spawn(wire, config) }: {
-    readonly runId: string;
-    readonly tls?: TlsOptions | undefined;
-    readonly worker?: Worker;
-  },
+  run: LinkedRun & { readonly worker?: Worker },
 ): Link {
-  // DDS has none, and is not given what it has no use for.
+  const { tls, tokens, worker = spawn(wire, config) } = run;
+  // DDS has no TLS, and is not given what it has no use for.
   const proof = wire === "dds" || tls === undefined ? {} : { tls };
-  const options = { server: { ...serverOptions(wire, config), ...proof }, own: config[wire] };
-  return new WorkerLink(worker, options, pacing(config, runId));
+  const server = { ...serverOptions(wire, config, tokens), ...proof };
+  // Whoever is on its network can read what DDS carries.
+  const guard = tokens && { rule: tokens, sealedOnly: wire === "dds" };
+  return new WorkerLink(worker, { server, own: config[wire] }, {
+    ...pacing(config, run),
+    ...(guard === undefined ? {} : { guard }),
+  });
 }
 
-function brokerLink(wire: BrokerName, config: Config, runId: string): Link {
-  const options = { server: serverOptions(wire, config), own: config[BROKERS[wire]] };
-  return new WorkerLink(spawnBroker(wire, config), options, pacing(config, runId));
+/** Behind a broker the addresses are guarded, of which routes are made. */
+function brokerLink(wire: BrokerName, config: Config, run: LinkedRun): Link {
+  const options = {
+    server: serverOptions(wire, config, run.tokens),
+    own: config[BROKERS[wire]],
+  };
+  return new WorkerLink(spawnBroker(wire, config), options, pacing(config, run));
 }
 
-function pacing({ limits: { partBytes, windowBytes } }: Config, runId: string): PacingOptions {
+function pacing(
+  { limits: { partBytes, windowBytes } }: Config,
+  { runId }: LinkedRun,
+): PacingOptions {
   return { runId, partBytes, windowBytes };
 }
 
-export function serverOptions(wire: WireName, config: Config): ServerOptions {
+export function serverOptions(wire: WireName, config: Config, tokens?: TokenRule): ServerOptions {
   const { partBytes, maxUnjudgedBytes, maxConnections, heartbeatIntervalMs } = config.limits;
   return {
     wire,
@@ -78,5 +96,6 @@ export function serverOptions(wire: WireName, config: Config): ServerOptions {
     maxUnjudgedBytes,
     maxConnections,
     heartbeatIntervalMs,
+    ...(tokens === undefined ? {} : { tokens }),
   };
 }

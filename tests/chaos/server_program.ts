@@ -75,7 +75,7 @@ await using server = await FederationServer.open({
   metrics,
   events: openEvents({ write }, metrics),
   wires: (runId, config) => {
-    const links = new Map(linksOf(config, runId));
+    const links = new Map(linksOf(config, { runId }));
     for (const wire of config.protocols) {
       links.set(wire, () => workerLink(wire, config, { runId, worker: crashing(wire, config) }));
     }

@@ -28,6 +28,7 @@ function open({ maxUnreadBytes = 1000 } = {}) {
     sender: { clientId: "a", address: "down/a" },
     outflow,
     maxUnreadBytes,
+    cover: () => {}, // nothing is sealed
     lost: (reason) => lost.push(reason),
   });
   return { client, heard, lost, outflow };

@@ -9,8 +9,9 @@ import { ListenError } from "../../src/contract/protocol_server.ts";
 import { type Options, options, permissions } from "../../src/protocols/amqp/broker_options.ts";
 import { BrokeredAmqpServer } from "../../src/protocols/amqp/broker_server.ts";
 import { dial } from "../../src/protocols/amqp/client.ts";
+import { sealed } from "../support/tokens.ts";
 import { conformance } from "../protocols/conformance.ts";
-import { serverOptions } from "../protocols/subject.ts";
+import { serverOptions, type Subject } from "../protocols/subject.ts";
 import { heartbeat, hello, Peer } from "../support/peer.ts";
 import { RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { AmqpStranger } from "./brokers/amqp_stranger.ts";
@@ -48,7 +49,7 @@ await withPrograms(["rabbitmq-server", "epmd"], async () => {
     return error.message;
   }
 
-  conformance<Options>({
+  const subject: Subject<Options> = {
     wire: WIRE,
     own: (port = broker.port) => options.parse({ url: `amqp://127.0.0.1:${port}` }),
     make: (server, own) => new BrokeredAmqpServer(server, own),
@@ -59,7 +60,9 @@ await withPrograms(["rabbitmq-server", "epmd"], async () => {
       }),
     dial,
     garbage: spoil,
-  });
+  };
+  conformance(subject);
+  conformance({ ...subject, ...sealed(dial) });
 
   Deno.test("a stock client that knows no reply-to is served by its key", async () => {
     await using bench = await open();

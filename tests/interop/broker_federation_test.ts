@@ -39,7 +39,7 @@ class Scene implements AsyncDisposable {
     });
     Deno.writeFileSync(config.training.model ?? "", weights(new Array(VALUES).fill(0)));
     const wires = (runId: string) =>
-      new Map([...linksOf(config, runId)].map(([wire, make]): [WireName, () => Link] => [
+      new Map([...linksOf(config, { runId })].map(([wire, make]): [WireName, () => Link] => [
         wire,
         () =>
           new MeddlingLink(make(), ({ message }) => {

@@ -35,7 +35,7 @@ async function openServer(
     ...(network === undefined ? {} : {
       wires: (runId: string) =>
         new Map(
-          [...linksOf(config, runId)].map(([wire, make]): [WireName, () => Link] => [
+          [...linksOf(config, { runId })].map(([wire, make]): [WireName, () => Link] => [
             wire,
             () => network.before(make()),
           ]),

@@ -49,7 +49,7 @@ async function sha256Of(path: string): Promise<string> {
 function meddlingLinks(config: Config, meddle: (message: ClientMessage) => Meddling) {
   return (runId: string): Map<WireName, () => Link> =>
     new Map(
-      [...linksOf(config, runId)].map(([wire, make]) => [
+      [...linksOf(config, { runId })].map(([wire, make]) => [
         wire,
         () => new MeddlingLink(make(), ({ message }) => meddle(message)),
       ]),

@@ -14,6 +14,7 @@ import { conformance } from "../protocols/conformance.ts";
 import { federationConformance } from "../protocols/federation_conformance.ts";
 import { serverOptions, type Subject } from "../protocols/subject.ts";
 import { hello, Peer } from "../support/peer.ts";
+import { sealed } from "../support/tokens.ts";
 import { RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { BrokerBench } from "./brokers/bench.ts";
 import { spoil } from "./brokers/garbage.ts";
@@ -82,6 +83,7 @@ await withPrograms(["mosquitto"], async () => {
 
   conformance(subject(WIRE, broker.port, dial));
   conformance(subject(`${WIRE}, 3.1.1`, broker.port, dialOldest));
+  conformance({ ...subject(WIRE, broker.port, dial), ...sealed(dial) });
 
   Deno.test("the address is the broker's, without anybody's password", async () => {
     const url = new URL(broker.url);

@@ -16,6 +16,7 @@ import { linksOf } from "../../src/server/links.ts";
 import { SampleFolder } from "../client/sample_folder.ts";
 import { Awaitable } from "../support/awaitable.ts";
 import { eventsTo, type LogLine } from "../support/federation.ts";
+import { RULE, tokenFor } from "../support/tokens.ts";
 import { ClientProcess } from "./client_process.ts";
 import { digits } from "./digits.ts";
 import { type Meddling, MeddlingLink } from "./meddling_link.ts";
@@ -176,7 +177,7 @@ Deno.test("each Python client bears a late Welcome, waits when told to, fills ga
       metrics: new Metrics(),
       wires: (runId) =>
         new Map(
-          [...linksOf(config, runId)].map(([wire, make]): [WireName, () => Link] => [
+          [...linksOf(config, { runId })].map(([wire, make]): [WireName, () => Link] => [
             wire,
             () => new MeddlingLink(make(), ({ message }) => trials.meddle(message)),
           ]),
@@ -200,6 +201,44 @@ Deno.test("each Python client bears a late Welcome, waits when told to, fills ga
     assert.equal(await sha256Of(join(folder.path, `${wire}.safetensors`)), outcome.sha256, wire);
   }
   await logged(log, "model evaluated", { round: 2, by: "clients", clients: PROTOCOLS.length });
+});
+
+Deno.test("Python clients with tokens take part on every wire, and those without do not", async () => {
+  await using folder = await SampleFolder.open();
+  await using stack = new AsyncDisposableStack();
+  const stranger = await Stranger.move(folder.path);
+  const data = await digits(folder, 2000);
+  const key = join(folder.path, "token.key");
+  await Deno.writeFile(key, RULE.key);
+  const log = new Awaitable<LogLine>();
+  const server = stack.use(
+    await FederationServer.open({
+      config: configure({
+        "rounds": "2",
+        "min-clients": String(PROTOCOLS.length),
+        "part-bytes": "16384",
+        "tokens": "required",
+        "token-key": key,
+      }),
+      events: eventsTo(log),
+      metrics: new Metrics(),
+    }),
+  );
+  const clients = server.addresses.map(({ wire, url }, index) => {
+    const share = `${index + 1}/${PROTOCOLS.length}`;
+    const out = join(folder.path, `${wire}.safetensors`);
+    const start = (token?: string) =>
+      stack.use(stranger.join({ wire, url, id: wire, data, share, out, ...(token && { token }) }));
+    return { wire, out, start };
+  });
+  for (const { wire, start } of clients) {
+    assert.equal(await start().ended(), 1, wire);
+    if (wire === "quic") assert.equal(await start(tokenFor("somebody")).ended(), 1, wire);
+  }
+  const joined = clients.map(({ wire, start }) => start(tokenFor(wire)));
+  const outcome = await server.finished;
+  assert.deepEqual(await Promise.all(joined.map((client) => client.ended())), [0, 0, 0, 0, 0]);
+  for (const { wire, out } of clients) assert.equal(await sha256Of(out), outcome.sha256, wire);
 });
 
 Deno.test("Python clients on every wire come back to a server that was started again", async () => {

@@ -19,6 +19,7 @@ export interface ClientSpec {
   readonly out: string;
   /** Whom it trusts, beside public authorities. */
   readonly ca?: string;
+  readonly token?: string;
 }
 
 export class Stranger {
@@ -46,9 +47,10 @@ export class Stranger {
     return run(this.#python, [program, ...args], { cwd: this.#examples });
   }
 
-  join({ wire, url, id, data, share, out, ca }: ClientSpec): ClientProcess {
+  join({ wire, url, id, data, share, out, ca, token = "" }: ClientSpec): ClientProcess {
     const args = [url, "--data", data, "--share", share, "--id", id, "--out", out];
     if (ca !== undefined) args.push("--ca", ca);
+    if (token !== "") args.push("--token", token);
     return new ClientProcess(this.#python, {
       args: ["-u", `${wire}_client.py`, ...args],
       cwd: this.#examples,

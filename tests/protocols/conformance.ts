@@ -9,7 +9,7 @@ import type { Link, Route } from "../../src/contract/protocol_server.ts";
 import type { StartOptions } from "../../src/contract/server_options.ts";
 import { body, heartbeat, hello, Peer } from "../support/peer.ts";
 import { federationConformance } from "./federation_conformance.ts";
-import { serverOptions, type Subject, urlOf } from "./subject.ts";
+import { guarded, serverOptions, type Subject, urlOf } from "./subject.ts";
 import { answer, RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 
 const MIB = 1024 * 1024;
@@ -22,14 +22,16 @@ const pacing: PacingOptions = {
 
 export function conformance<Own>(subject: Subject<Own>): void {
   federationConformance(subject);
-  const server = serverOptions(subject.wire, subject.tls);
+  const guard = guarded(subject);
+  const server = { ...serverOptions(subject.wire, subject.tls), ...guard.server };
+  const paced = { ...pacing, ...guard.pacing };
   const placements: Record<string, (own: Own) => Link> = {
-    "in process": (own) => new PacedServer(subject.make(server, own), pacing),
+    "in process": (own) => new PacedServer(subject.make(server, own), paced),
     "in its Worker": (own) =>
       new WorkerLink(
         subject.spawn(own),
         { server, own } satisfies StartOptions<Own>,
-        pacing,
+        paced,
       ),
   };
   for (const [placement, place] of Object.entries(placements)) {

@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { DEFAULT_PART_BYTES, largestMessageBytes } from "../../src/contract/codec.ts";
 import type { Dial } from "../../src/contract/connection.ts";
+import type { PacingOptions } from "../../src/contract/paced_server.ts";
 import type { Address, ProtocolServer } from "../../src/contract/protocol_server.ts";
 import type { ServerOptions } from "../../src/contract/server_options.ts";
+import type { TimeOfDay } from "../../src/contract/time_of_day.ts";
 import type { TlsOptions } from "../../src/contract/tls.ts";
+import type { TokenRule } from "../../src/contract/token.ts";
 
 /** One protocol, as its own test presents it. `Own` is its part of the configuration. */
 export interface Subject<Own> {
@@ -22,6 +25,14 @@ export interface Subject<Own> {
   readonly dial: Dial;
   /** Why this client reads on while nobody takes what it has read, where it does. */
   readonly readsAhead?: string;
+  /** Tokens are required, and `dial` has one for each client. */
+  readonly tokens?: TokenRule;
+  /** By which tokens expire; in process alone. */
+  readonly time?: TimeOfDay;
+  /** A token in Hello is taken, too. */
+  readonly takesOpen?: boolean;
+  /** The wire's server guards its clients itself. */
+  readonly guardsItself?: boolean;
   /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
   garbage(url: URL): Promise<void>;
 }
@@ -45,4 +56,13 @@ export function serverOptions(wire: string, tls?: TlsOptions): ServerOptions {
     maxConnections: 200,
     heartbeatIntervalMs: 10_000,
   };
+}
+
+/** What else its server is told where a subject asks for tokens. */
+export function guarded<Own>(
+  { tokens, time, takesOpen = false, guardsItself = false }: Subject<Own>,
+): { server: Pick<ServerOptions, "tokens">; pacing: Pick<PacingOptions, "guard"> } {
+  if (tokens === undefined) return { server: {}, pacing: {} };
+  const guard = { rule: tokens, sealedOnly: !takesOpen, ...(time === undefined ? {} : { time }) };
+  return { server: { tokens }, pacing: guardsItself ? {} : { guard } };
 }

@@ -28,7 +28,7 @@ Deno.test("serverOptions() tells each server the federation's name and the limit
 
 Deno.test("linksOf() makes a Worker for a wire each time it is asked, and none before", async () => {
   using directory = new StateDirectory();
-  const links = linksOf(smallConfig(directory.path, { protocols: "grpc,mqtt" }), "run");
+  const links = linksOf(smallConfig(directory.path, { protocols: "grpc,mqtt" }), { runId: "run" });
   assert.deepEqual([...links.keys()], ["grpc", "mqtt"]);
   const make = links.get("grpc");
   assert.ok(make);
@@ -49,7 +49,7 @@ Deno.test("linksOf() puts an instance beside the endpoints for each broker that 
     "mqtt-broker": `mqtt://127.0.0.1:${port}`,
     "amqp-broker": `amqp://127.0.0.1:${port}`,
   });
-  const links = linksOf(config, "run");
+  const links = linksOf(config, { runId: "run" });
   assert.deepEqual([...links.keys()], ["grpc", "mqtt@broker", "amqp@broker"]);
   for (const wire of ["mqtt@broker", "amqp@broker"]) {
     const make = links.get(wire);
@@ -64,7 +64,7 @@ for (const wire of ["mqtt", "amqp", "grpc", "quic", "dds"] as const) {
     using directory = new StateDirectory();
     const flags = { protocols: wire, [`${wire}-port`]: "0" };
     const { config } = available(smallConfig(directory.path, flags));
-    const make = linksOf(await withCertificate(config), "run").get(wire);
+    const make = linksOf(await withCertificate(config), { runId: "run" }).get(wire);
     assert.ok(make, `${wire} cannot run on this machine`);
     const listen = async (urls: readonly string[]) => {
       await using link = make(urls);

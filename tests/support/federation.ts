@@ -15,7 +15,7 @@ import type { VaultCalls } from "../../src/vault/calls.ts";
 import { VaultLink } from "../../src/vault/link.ts";
 import { encodeSafetensors } from "../../src/weights/safetensors.ts";
 import type { NamedTensors } from "../../src/weights/tensors.ts";
-import { serverOptions, type Subject, urlOf } from "../protocols/subject.ts";
+import { guarded, serverOptions, type Subject, urlOf } from "../protocols/subject.ts";
 import { Awaitable } from "./awaitable.ts";
 import { ManualClock } from "./manual_clock.ts";
 import { Member } from "./member.ts";
@@ -140,12 +140,14 @@ export class Federation implements AsyncDisposable {
     };
     const addresses = new Map<WireName, readonly Address[]>();
     for (const subject of spec.subjects) {
-      const server = serverOptions(subject.wire, subject.tls);
+      const guard = guarded(subject);
+      const server = { ...serverOptions(subject.wire, subject.tls), ...guard.server };
+      const paced = { ...pacing, ...guard.pacing };
       const own = subject.own();
       const link: Link = stack.use(
         spec.placement === "in process"
-          ? new PacedServer(subject.make(server, own), pacing)
-          : new WorkerLink(subject.spawn(own), { server, own }, pacing),
+          ? new PacedServer(subject.make(server, own), paced)
+          : new WorkerLink(subject.spawn(own), { server, own }, paced),
       );
       addresses.set(subject.wire, await coordinator.attach(subject.wire, link));
     }
@@ -156,7 +158,7 @@ export class Federation implements AsyncDisposable {
   /** A client that says Hello, and has heard Welcome. */
   async join(
     clientId: string,
-    options: { wire?: WireName; samples?: number; nonce?: Uint8Array } = {},
+    options: { wire?: WireName; samples?: number; nonce?: Uint8Array; token?: string } = {},
   ): Promise<Member> {
     const member = await this.dial(clientId, options.wire);
     await member.hello(options);

@@ -56,6 +56,7 @@ export class Member implements AsyncDisposable {
       nonce?: Uint8Array;
       session?: Uint8Array;
       attach?: boolean;
+      token?: string;
     } = {},
   ): Promise<Welcome> {
     const nonce = init.nonce ?? crypto.getRandomValues(new Uint8Array(16));

@@ -86,7 +86,13 @@ export function heartbeat(): ClientMessage["body"] {
 }
 
 export function hello(
-  init: { samples?: number; nonce?: Uint8Array; session?: Uint8Array; attach?: boolean } = {},
+  init: {
+    samples?: number;
+    nonce?: Uint8Array;
+    session?: Uint8Array;
+    attach?: boolean;
+    token?: string;
+  } = {},
 ): ClientMessage["body"] {
   const nonce = init.nonce ?? crypto.getRandomValues(new Uint8Array(16));
   return body({

@@ -28,7 +28,7 @@ export class ScriptedCoordinator implements Upcalls {
 
   deliver = async (arrival: Arrival): Promise<Answer | undefined> => {
     this.arrivals.push(arrival);
-    if (arrival.kind === "detached") return undefined;
+    if (arrival.kind === "detached" || arrival.kind === "revoked") return undefined;
     if (arrival.kind === "unreadable") {
       return answer(0, Verdict.MALFORMED, { detail: arrival.detail });
     }

@@ -71,7 +71,7 @@ export async function openScene(signal: AbortSignal): Promise<Scene> {
         wires: (runId) => {
           const spawn = () => amqp = crashingWorker(config);
           return new Map([
-            ...linksOf(config, runId),
+            ...linksOf(config, { runId }),
             ["amqp", () => workerLink("amqp", config, { runId, worker: spawn() })],
           ]);
         },

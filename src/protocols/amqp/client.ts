@@ -3,7 +3,11 @@
 import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 import { type Channel, type ChannelModel, type ConfirmChannel, connect } from "amqplib";
-import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
+import {
+  decodeServerMessage,
+  encodeClientMessage,
+  readServerMessage,
+} from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage } from "../../contract/federation_pb.ts";
 import { Inbox } from "./inbox.ts";
@@ -21,7 +25,7 @@ const GRACE_MS = 1000;
  * `user:password@` as the user that a broker knows (at the endpoint the client id is the user), and
  * with `?vhost=` where the federation is in another virtual host than `/`.
  */
-export const dial: Dial = async (url, { clientId, will, signal, ca }) => {
+export const dial: Dial = async (url, { clientId, will, signal, ca, sealed = false }) => {
   const { federation, ...destination } = readUrl(url);
   signal.throwIfAborted();
   const abort = new AbortController();
@@ -38,7 +42,7 @@ export const dial: Dial = async (url, { clientId, will, signal, ca }) => {
       { ...destination, username: destination.username || clientId },
       socketOptions,
     );
-    const connection = new AmqpClient(model, { abort, will });
+    const connection = new AmqpClient(model, { abort, will, sealed });
     try {
       await connection.open(routingKey(federation, clientId));
       signal.throwIfAborted();
@@ -111,6 +115,7 @@ class AmqpClient implements Connection {
   readonly #lost = Promise.withResolvers<string>();
   /** A Leave that names Hello's nonce. */
   readonly #will: ClientMessage;
+  readonly #sealed: boolean;
   #key = "";
   /** At a broker, which alone sees this connection: where answers come to it, and no other one. */
   #replyTo: string | undefined;
@@ -121,11 +126,12 @@ class AmqpClient implements Connection {
 
   constructor(
     model: ChannelModel,
-    { abort, will }: { abort: AbortController; will: ClientMessage },
+    { abort, will, sealed }: { abort: AbortController; will: ClientMessage; sealed: boolean },
   ) {
     this.#model = model;
     this.#abort = abort;
     this.#will = will;
+    this.#sealed = sealed;
     model.on("error", (error) => this.#lose(error.message));
     model.on("close", (error) => this.#lose(error?.message ?? "the connection was closed"));
   }
@@ -159,10 +165,14 @@ class AmqpClient implements Connection {
       if (delivery === null) return this.#lose("the server deleted the client's queue");
       try {
         // Owned: the library's buffers are parts of larger ones.
-        const message = decodeServerMessage(new Uint8Array(delivery.content));
+        const read = this.#sealed ? readServerMessage : decodeServerMessage;
+        const message = read(new Uint8Array(delivery.content));
+        if (message === undefined) return this.#acknowledge(down, delivery);
         this.#inbox.push({ message, acknowledge: () => this.#acknowledge(down, delivery) });
         // The server speaks no more on this route; behind a broker it cannot end the connection.
-        if (message.body.case === "closing") this.#lose(message.body.value.detail);
+        if (message.body.case === "closing" && !this.#sealed) {
+          this.#lose(message.body.value.detail);
+        }
       } catch (error) {
         this.#lose(error instanceof Error ? error.message : String(error));
       }

@@ -1,6 +1,10 @@
 /** The dialling side of DDS: a participant of its own, alone in its domain, with one peer. */
 
-import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
+import {
+  decodeServerMessage,
+  encodeClientMessage,
+  readServerMessage,
+} from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import {
@@ -37,12 +41,12 @@ const MAX_SAMPLES = 16;
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 const FAREWELL_MS = 1000;
 
-export const dial: Dial = async (url, { clientId, signal }) => {
+export const dial: Dial = async (url, { clientId, signal, sealed = false }) => {
   const address = addressOf(url);
   if (!isClientId(clientId)) {
     throw new TypeError(`Cannot dial ${url}: ${clientId} is no client id; use A-Z a-z 0-9 . _ -`);
   }
-  const connection = DdsConnection.open(address, clientId);
+  const connection = DdsConnection.open(address, { clientId, sealed });
   const patience = AbortSignal.any([signal, AbortSignal.timeout(MATCH_TIMEOUT_MS)]);
   if (await connection.matched(patience)) return connection;
   await connection[Symbol.asyncDispose]();
@@ -56,6 +60,7 @@ class DdsConnection implements Connection {
   readonly #cyclone: Cyclone;
   readonly #domain: Domain;
   readonly #clientId: string;
+  readonly #sealed: boolean;
   readonly #reader: EnvelopeReader;
   readonly #writer: EnvelopeWriter;
   readonly #guid: Uint8Array<ArrayBuffer>;
@@ -71,7 +76,10 @@ class DdsConnection implements Connection {
   #sending: Promise<void> = Promise.resolve();
   #disposing: Promise<void> | undefined;
 
-  static open({ hostname, port, federation, domain: number }: DdsAddress, clientId: string) {
+  static open(
+    { hostname, port, federation, domain: number }: DdsAddress,
+    client: { clientId: string; sealed: boolean },
+  ) {
     const library = findLibrary();
     if (library === undefined) throw new ConnectionLost(`DDS needs libddsc: ${LIBRARY_ADVICE}`);
     try {
@@ -84,16 +92,22 @@ class DdsConnection implements Connection {
         leaseMs: LEASE_MS,
         maxSampleBytes: 2 * MAX_MESSAGE_BYTES,
       });
-      return new DdsConnection(cyclone, domain, federation, clientId);
+      return new DdsConnection(cyclone, domain, federation, client);
     } catch (error) {
       throw new ConnectionLost(error instanceof Error ? error.message : String(error));
     }
   }
 
-  private constructor(cyclone: Cyclone, domain: Domain, federation: string, clientId: string) {
+  private constructor(
+    cyclone: Cyclone,
+    domain: Domain,
+    federation: string,
+    { clientId, sealed }: { clientId: string; sealed: boolean },
+  ) {
     this.#cyclone = cyclone;
     this.#domain = domain;
     this.#clientId = clientId;
+    this.#sealed = sealed;
     const partition = partitionOf(federation, clientId);
     // The reader first: the server makes its writer when it discovers ours.
     const reader = domain.reader(TOPIC_DOWN, partition, { maxSamples: MAX_SAMPLES });
@@ -169,7 +183,8 @@ class DdsConnection implements Connection {
     if (publication !== this.#publication || sample === undefined) return undefined;
     this.#meter.down += sampleBytes(this.#clientId, sample.bytes);
     try {
-      return sample.body && decodeServerMessage(sample.body);
+      const read = this.#sealed ? readServerMessage : decodeServerMessage;
+      return sample.body && read(sample.body);
     } catch (error) {
       this.#lose(`The server sent what cannot be read: ${String(error)}`);
       return undefined;

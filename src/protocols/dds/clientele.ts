@@ -125,8 +125,10 @@ export class Clientele implements AsyncDisposable {
     if (clientId === undefined) {
       return this.#ignore(publication, guid.toHex(), "the writer's partition names no client");
     }
-    const earlier = this.#byClient.get(clientId);
-    if (earlier === undefined && this.#byClient.size >= this.#server.maxConnections) {
+    // Where tokens are required, a writer is not the client's yet: its Hello replaces the earlier one.
+    const isProven = this.#server.tokens === undefined;
+    const earlier = isProven ? this.#byClient.get(clientId) : undefined;
+    if (earlier === undefined && this.#byId.size >= this.#server.maxConnections) {
       const reason = `the server has its ${this.#server.maxConnections} connections`;
       return this.#ignore(publication, clientId, reason);
     }

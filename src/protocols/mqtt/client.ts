@@ -3,7 +3,11 @@
 import { Buffer } from "node:buffer";
 import { Readable } from "node:stream";
 import { type IClientOptions, type MqttClient, Store } from "mqtt";
-import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
+import {
+  decodeServerMessage,
+  encodeClientMessage,
+  readServerMessage,
+} from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
 import { Backlog } from "./backlog.ts";
@@ -35,7 +39,7 @@ const FAREWELL_MS = 1000;
  */
 export async function dial(url: URL, options: DialOptions): Promise<Connection> {
   const destination = destinationOf(url);
-  const { clientId, will, signal, ca } = options;
+  const { clientId, will, signal, ca, sealed = false } = options;
   const topics = topicsOf(destination.federation, clientId);
   if (signal.aborted) throw new ConnectionLost(`Cannot connect to ${url.host}: it was called off`);
   const lastWill = encodeClientMessage(will);
@@ -45,7 +49,7 @@ export async function dial(url: URL, options: DialOptions): Promise<Connection> 
     will: { topic: topics.up, payload: bufferOf(lastWill), qos: 1, retain: false },
   };
   const client = connectBy(destination.transport, { ...destination, ca }, own);
-  const connection = new MqttConnection(client, { topics, lastWill });
+  const connection = new MqttConnection(client, { topics, lastWill, sealed });
   const callOff = () => client.end(true);
   signal.addEventListener("abort", callOff);
   try {
@@ -133,6 +137,7 @@ class MqttConnection implements Connection {
   readonly #client: MqttClient;
   readonly #topics: Topics;
   readonly #lastWill: Uint8Array<ArrayBuffer>;
+  readonly #sealed: boolean;
   readonly #lost = Promise.withResolvers<string>();
   readonly #backlog = new Backlog<ServerMessage>();
   readonly #unacknowledged = new Set<number>();
@@ -148,11 +153,16 @@ class MqttConnection implements Connection {
 
   constructor(
     client: MqttClient,
-    { topics, lastWill }: { topics: Topics; lastWill: Uint8Array<ArrayBuffer> },
+    { topics, lastWill, sealed }: {
+      topics: Topics;
+      lastWill: Uint8Array<ArrayBuffer>;
+      sealed: boolean;
+    },
   ) {
     this.#client = client;
     this.#topics = topics;
     this.#lastWill = lastWill;
+    this.#sealed = sealed;
     this.messages = this.#backlog;
     this.lost = this.#lost.promise;
     client.handleMessage = ({ topic, payload }, done) => {
@@ -239,9 +249,10 @@ class MqttConnection implements Connection {
   #hear(payload: Buffer, done: () => void): void {
     try {
       const bytes = owned(payload);
-      const message = decodeServerMessage(bytes);
+      const message = (this.#sealed ? readServerMessage : decodeServerMessage)(bytes);
+      if (message === undefined) return done();
       this.#backlog.push(message, { bytes: bytes.length, taken: done });
-      if (message.body.case === "closing") this.#told(message.body.value.detail);
+      if (message.body.case === "closing" && !this.#sealed) this.#told(message.body.value.detail);
     } catch (error) {
       this.#reason ??= reasonOf(error);
       this.#client.stream.destroy();

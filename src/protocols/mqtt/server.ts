@@ -163,8 +163,9 @@ export class MqttServer implements ProtocolServer {
 
   /** [MQTT-3.1.4-3]: a client that connects again takes over from its older connection. */
   #enrol(clientId: string): Route | Refusal {
-    this.#clients.get(clientId)?.replace();
-    const { maxConnections, wire } = this.#server;
+    const { maxConnections, wire, tokens } = this.#server;
+    // Where tokens are required, whoever connects is not the client yet: its Hello replaces the other.
+    if (tokens === undefined) this.#clients.get(clientId)?.replace();
     if (this.#sessions.size >= maxConnections) {
       const reason = `all ${maxConnections} connections are taken`;
       return { code: ReasonCode.QUOTA_EXCEEDED, reason };

@@ -7,16 +7,17 @@ import { WorkerLink } from "../../../src/contract/link.ts";
 import type { Address } from "../../../src/contract/protocol_server.ts";
 import type { ServerOptions } from "../../../src/contract/server_options.ts";
 import { dial } from "../../../src/protocols/dds/client.ts";
-import { options, permissions } from "../../../src/protocols/dds/options.ts";
+import { type Options, options, permissions } from "../../../src/protocols/dds/options.ts";
 import { DdsServer } from "../../../src/protocols/dds/server.ts";
 import { body, heartbeat, hello, Peer } from "../../support/peer.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
+import { RULE, withToken } from "../../support/tokens.ts";
 import { conformance } from "../conformance.ts";
-import { serverOptions } from "../subject.ts";
+import { serverOptions, type Subject } from "../subject.ts";
 import { library } from "./library.ts";
 import { Stranger } from "./stranger.ts";
 
-conformance({
+const subject: Subject<Options> = {
   wire: "dds",
   own: (port = 0) => options.parse({ port, library }),
   make: (server, own) => new DdsServer(server, own),
@@ -39,7 +40,10 @@ conformance({
     }
     socket.close();
   },
-});
+};
+
+conformance(subject);
+conformance({ ...subject, wire: "dds sealed", dial: withToken(dial), tokens: RULE });
 
 /** A listening server with a scripted coordinator behind it. */
 class Desk implements AsyncDisposable {

@@ -1,0 +1,81 @@
+/** `tributary token create`: makes the token by which a client proves its id. */
+
+import { createToken } from "../contract/token.ts";
+import { openTokenKey } from "../server/token_key.ts";
+import { makeCommand, parse } from "./command.ts";
+import { exit, type ExitCode, OperatorError } from "./exit.ts";
+import type { Io } from "./io.ts";
+
+interface TokenFlags {
+  readonly client?: string;
+  readonly name: string;
+  readonly expires?: string;
+  readonly state?: string;
+  readonly tokenKey?: string;
+  readonly format: string;
+}
+
+const NAME = /^[A-Za-z0-9._-]{1,64}$/;
+const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+/** Beyond it, dates are no longer four digits of a year. */
+const MOST_MS = 1000 * 365 * UNITS_MS.d;
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const command = makeCommand({
+    name: "tributary token",
+    description: "Makes the token by which a client proves its id to `serve --tokens required`.",
+    examples: [
+      ["tributary token create --client edge-1 --state run1", "with the key of a server's state"],
+      [
+        "tributary token create --client edge-1 --expires 30d --token-key token.key",
+        "for thirty days, with a key of one's own",
+      ],
+      ["tributary join mqtt://host:1883/default --id edge-1 --token-file edge-1.token", "its use"],
+    ],
+  }, io)
+    .argument("<create>", "what to do")
+    .option("--client <id>", "the client's id, as `join --id` has it")
+    .option("--name <text>", "the federation's name", "default")
+    .option("--expires <time>", "how long it holds, e.g. 12h or 30d; left out, for ever")
+    .option("--state <dir>", "the server's state directory; a key is made where it has none")
+    .option("--token-key <file>", "the server's key, instead of the one in --state")
+    .option("--format <text|json>", "the token alone, or a JSON object with what it says", "text");
+  await parse(command, args);
+  const flags = command.opts<TokenFlags>();
+  const [verb, ...more] = command.args;
+  if (verb !== "create" || more.length > 0) {
+    throw new OperatorError("The only thing to do with tokens is `tributary token create`");
+  }
+  if (flags.format !== "text" && flags.format !== "json") {
+    throw new OperatorError(
+      `--format is ${JSON.stringify(flags.format)}, but must be text or json`,
+    );
+  }
+  const clientId = named("--client", flags.client);
+  const federation = named("--name", flags.name);
+  const lifetimeMs = flags.expires === undefined ? undefined : lifetimeOf(flags.expires);
+  const key = await openTokenKey(flags);
+  const nowMs = Date.now();
+  const { token, claims } = createToken({ key, federation }, { clientId, nowMs, lifetimeMs });
+  const expires = claims.exp === undefined ? null : new Date(claims.exp * 1000).toISOString();
+  const told = { token, client: claims.sub, federation: claims.aud, expires, id: claims.jti };
+  io.stdout.write(flags.format === "json" ? `${JSON.stringify(told)}\n` : `${token}\n`);
+  return exit.ok;
+}
+
+function named(flag: string, value: string | undefined): string {
+  if (value === undefined) throw new OperatorError(`token create needs ${flag}`);
+  if (NAME.test(value)) return value;
+  throw new OperatorError(
+    `${flag} is ${JSON.stringify(value)}, but must be 1 to 64 characters of A-Z a-z 0-9 . _ -`,
+  );
+}
+
+function lifetimeOf(text: string): number {
+  const [, count = "", unit = ""] = /^(\d+)([smhdw])$/.exec(text) ?? [];
+  const lifetimeMs = Number(count) * UNITS_MS[unit as keyof typeof UNITS_MS];
+  if (lifetimeMs > 0 && lifetimeMs <= MOST_MS) return lifetimeMs;
+  throw new OperatorError(
+    `--expires is ${JSON.stringify(text)}, but must be a time like 90s, 30m, 12h, 30d or 52w`,
+  );
+}

@@ -1,0 +1,132 @@
+/** A protocol server whose clients must have tokens: nobody else's messages reach the coordinator. */
+
+import type { ServerMessage } from "./federation_pb.ts";
+import { serverMessage } from "./codec.ts";
+import { Verdict } from "./federation_pb.ts";
+import { Gatekeeper, type GatekeeperOptions, type Place } from "./gatekeeper.ts";
+import type {
+  Address,
+  Answer,
+  Arrival,
+  ModelOffset,
+  ProtocolServer,
+  Route,
+  SendOutcome,
+  Traffic,
+  Upcalls,
+} from "./protocol_server.ts";
+
+export type GuardOptions = Omit<GatekeeperOptions, "expired">;
+
+export class GuardedServer implements ProtocolServer {
+  readonly #server: ProtocolServer;
+  readonly #keeper: Gatekeeper;
+  /** Routes on which somebody was refused: the operator hears of each once. */
+  readonly #told = new Set<number>();
+  readonly #closing = new AbortController();
+  #wire = "";
+  #upcalls: Upcalls | undefined;
+
+  constructor(server: ProtocolServer, options: GuardOptions) {
+    this.#server = server;
+    this.#keeper = new Gatekeeper({ ...options, expired: (place) => this.#expired(place) });
+  }
+
+  get closed(): Promise<void> {
+    return this.#server.closed;
+  }
+
+  listen(upcalls: Upcalls): Promise<readonly Address[]> {
+    this.#upcalls = upcalls;
+    return this.#server.listen({
+      deliver: (arrival) => this.#deliver(arrival, upcalls),
+      observe: (event) => upcalls.observe(event),
+    });
+  }
+
+  /** Not async before the coordinator's own: arrivals are judged in the order they came. */
+  #deliver(arrival: Arrival, upcalls: Upcalls): Promise<Answer | undefined> {
+    const { route } = arrival;
+    this.#wire = route.wire;
+    switch (arrival.kind) {
+      case "detached":
+      case "revoked":
+        this.#told.delete(route.id);
+        this.#keeper.forget(route.id);
+        return upcalls.deliver(arrival);
+      case "unreadable":
+        if (this.#keeper.isOpen(route.id)) return upcalls.deliver(arrival);
+        this.#tell(route, "", arrival.detail);
+        return Promise.resolve(unreadable(arrival.detail));
+    }
+    const passage = this.#keeper.hear(route.id, arrival);
+    switch (passage.kind) {
+      case "passes":
+        return this.#covered(upcalls.deliver(passage.arrival), route);
+      case "challenged":
+        void this.#server.send(route, passage.challenge, { signal: this.#closing.signal });
+        return Promise.resolve(undefined);
+      case "refused":
+        this.#tell(route, arrival.message.clientId, passage.detail);
+        return Promise.resolve(passage.answer);
+      case "dropped":
+        this.#tell(route, arrival.message.clientId, passage.detail);
+        return Promise.resolve(undefined);
+    }
+  }
+
+  async #covered(
+    judging: Promise<Answer | undefined>,
+    { id }: Route,
+  ): Promise<Answer | undefined> {
+    const answer = await judging;
+    if (answer !== undefined) this.#keeper.cover(id, answer);
+    return answer;
+  }
+
+  #tell({ id }: Route, clientId: string, reason: string): void {
+    if (this.#told.has(id)) return;
+    this.#told.add(id);
+    this.#upcalls?.observe({ kind: "refused", remote: clientId, reason });
+  }
+
+  #expired(place: Place): void {
+    const route = { wire: this.#wire, id: Number(place) };
+    const reason = "the client's token has expired";
+    void this.#upcalls?.deliver({ kind: "revoked", route, reason });
+  }
+
+  send(
+    route: Route,
+    message: ServerMessage,
+    options: { signal: AbortSignal },
+  ): Promise<SendOutcome> {
+    this.#keeper.cover(route.id, message);
+    return this.#server.send(route, message, options);
+  }
+
+  drop(route: Route, reason: string): void {
+    this.#server.drop(route, reason);
+    this.#told.delete(route.id);
+    this.#keeper.forget(route.id);
+  }
+
+  acknowledge(route: Route, held: ModelOffset): void {
+    this.#server.acknowledge?.(route, held);
+  }
+
+  traffic(): Promise<Traffic> {
+    return this.#server.traffic();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort();
+    await this.#server[Symbol.asyncDispose]();
+    this.#keeper[Symbol.dispose]();
+  }
+}
+
+function unreadable(detail: string): Answer {
+  const value = { verdict: Verdict.MALFORMED, detail };
+  return serverMessage({ body: { case: "receipt", value } }) as Answer;
+}

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { tokenOf } from "../../src/cli/credentials.ts";
+import { exit, OperatorError } from "../../src/cli/exit.ts";
+import { run } from "../../src/cli/token.ts";
+import { isRefused, readToken } from "../../src/contract/token.ts";
+import { Program } from "../support/program.ts";
+import { tokenFor } from "../support/tokens.ts";
+import { StateDirectory } from "../vault/state_directory.ts";
+import { capturedIo } from "./captured_io.ts";
+
+async function create(...args: string[]): Promise<string> {
+  const io = capturedIo();
+  assert.equal(await run(["create", ...args], io), exit.ok);
+  assert.equal(io.written("stderr"), "");
+  return io.written("stdout");
+}
+
+Deno.test("token create prints the token alone, made with the key of the state directory", async () => {
+  using directory = new StateDirectory();
+  const state = join(directory.path, "run");
+  const text = await create("--client", "edge-1", "--name", "digits", "--state", state);
+  assert.match(text, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  const key = await Deno.readFile(join(state, "token.key"));
+  const bearer = readToken(text.trim(), { key, federation: "digits" }, "edge-1");
+  assert.ok(!isRefused(bearer));
+  assert.equal(bearer.expiresMs, undefined);
+});
+
+Deno.test("token create --expires and --format json say until when", async () => {
+  using directory = new StateDirectory();
+  const before = Date.now();
+  const args = ["--client", "edge-1", "--state", directory.path, "--expires", "30d"];
+  const told = JSON.parse(await create(...args, "--format", "json"));
+  const expiresMs = Date.parse(told.expires);
+  assert.ok(expiresMs > before + 30 * 86_400_000 - 2000);
+  assert.ok(expiresMs < Date.now() + 30 * 86_400_000 + 2000);
+  assert.deepEqual([told.client, told.federation], ["edge-1", "default"]);
+});
+
+for (
+  const [what, args, sentence] of [
+    ["nothing to do", [], /missing required argument/i],
+    ["something else to do", ["revoke"], /token create/],
+    ["no client", ["create", "--state", "x"], /--client/],
+    ["no client's id", ["create", "--client", "a b", "--state", "x"], /--client is "a b"/],
+    ["no key", ["create", "--client", "a"], /--state or --token-key/],
+    ["a key that is not there", ["create", "--client", "a", "--token-key", "none"], /no such file/],
+    ["no time", ["create", "--client", "a", "--state", "x", "--expires", "soon"], /30d/],
+    ["no time at all", ["create", "--client", "a", "--state", "x", "--expires", "0d"], /30d/],
+    ["no format", ["create", "--client", "a", "--state", "x", "--format", "xml"], /text or json/],
+  ] as const
+) {
+  Deno.test(`token refuses ${what} in a sentence`, async () => {
+    await assert.rejects(run(args, capturedIo()), sentence);
+  });
+}
+
+Deno.test("join takes its token from the command line, a file, or the environment", async () => {
+  using directory = new StateDirectory();
+  const token = tokenFor("a");
+  const file = join(directory.path, "a.token");
+  await Deno.writeTextFile(file, `${token}\n`);
+  const environment = { TRIBUTARY_TOKEN: token };
+  assert.equal(await tokenOf({ token }, { environment: {} }), token);
+  assert.equal(await tokenOf({ tokenFile: file }, { environment: {} }), token);
+  assert.equal(await tokenOf({}, { environment }), token);
+  assert.equal(await tokenOf({}, { environment: {} }), undefined);
+  const wrong = [{ token, tokenFile: file }, { token: "abc" }, { tokenFile: `${file}.none` }];
+  for (const flags of wrong) {
+    await assert.rejects(tokenOf(flags, { environment: {} }), OperatorError);
+  }
+});
+
+Deno.test("serve --tokens required takes the client whose token the program made, and no other", async () => {
+  await using directory = new AsyncDirectory();
+  const { path } = directory;
+  await Deno.writeTextFile(join(path, "train.csv"), "x,y,label\n1,0,1\n0,1,0\n1,1,1\n0,0,0\n");
+  await Deno.writeTextFile(join(path, "layers.json"), TOPOLOGY);
+  const serve = "serve --topology layers.json --no-web --protocols mqtt --mqtt-port 0 --rounds 1 " +
+    "--state run --tokens required";
+  await using server = new Program(serve.split(" "), path);
+  const url = await server.says(/'(mqtt:\/\/[^']*)' --id ID --token-file FILE/);
+  const joining = ["join", url, "--data", "train.csv", "--id", "edge-1"];
+  await using stranger = new Program(joining, path);
+  const refused = await stranger.ended();
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /get one from its operator/);
+  await using maker = new Program(
+    ["token", "create", "--client", "edge-1", "--state", "run"],
+    path,
+  );
+  const made = await maker.ended();
+  assert.equal(made.code, 0, made.stderr);
+  await using client = new Program([...joining, "--token", made.stdout.trim()], path);
+  const { code, stderr } = await client.ended();
+  assert.equal(code, 0, stderr);
+  assert.equal((await server.ended()).code, 0);
+});
+
+class AsyncDirectory implements AsyncDisposable {
+  readonly path = Deno.makeTempDirSync();
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.path, { recursive: true });
+  }
+}
+
+const TOPOLOGY = JSON.stringify({
+  class_name: "Sequential",
+  config: {
+    name: "line",
+    layers: [{
+      class_name: "Dense",
+      config: { name: "scores", units: 2, activation: "softmax", batch_input_shape: [null, 2] },
+    }],
+  },
+});
