@@ -19,6 +19,7 @@ import type { Admission } from "./admission.ts";
 import { evaluationTaskId } from "./evaluation.ts";
 import { refuseHello } from "./greeting.ts";
 import { ACCEPTED, type Judgement, refuse, refuseMetrics, REJECTIONS } from "./judgement.ts";
+import { openTask } from "./open_task.ts";
 import { type CoordinatorOptions, sentence } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import { closing, welcome } from "./replies.ts";
@@ -188,7 +189,7 @@ export class Judge {
   async #update(client: Client, route: Route, part: UpdatePart): Promise<Judgement> {
     const { id } = client;
     const { taskId, samples, metrics } = part;
-    const task = this.#openTask(client, taskId);
+    const task = openTask(this.#rounds.state, client, taskId);
     if ("verdict" in task) {
       const nextOffset = task.verdict === Verdict.DUPLICATE ? part.totalBytes : 0n;
       return { ...task, nextOffset };
@@ -217,7 +218,7 @@ export class Judge {
         return { ...refuse(Verdict.GAP, `send from ${nextOffset}`), nextOffset };
       case "stale": {
         // It was answered, or the round closed, while this part was under way.
-        const now = this.#openTask(client, taskId);
+        const now = openTask(this.#rounds.state, client, taskId);
         return "verdict" in now ? now : refuse(Verdict.STALE, "the round has closed");
       }
       case "conflict":
@@ -247,29 +248,6 @@ export class Judge {
         this.#admission.release(id);
         return { ...refuse(REJECTIONS[outcome.kind], outcome.detail), nextOffset };
     }
-  }
-
-  /** A train task if it is this client's and open; if not, why. */
-  #openTask({ id: clientId, counted }: Client, taskId: number) {
-    const { open, nextTaskId, phase } = this.#rounds.state;
-    const assignment = open?.assignments.get(clientId);
-    const answered = assignment?.taskId === taskId && assignment.state === "answered";
-    if (answered || counted?.taskId === taskId) {
-      return refuse(Verdict.DUPLICATE, "the update of this task counts already");
-    }
-    if (open !== undefined && assignment?.taskId === taskId) {
-      if (phase !== "training") return refuse(Verdict.STALE, "the round is closing");
-      const { round } = open;
-      return { taskId, round, modelRound: round - 1, samples: assignment.samples };
-    }
-    if (phase === "finishing" || phase === "finished") {
-      return refuse(Verdict.FINISHED, "the run has ended");
-    }
-    if (taskId >= nextTaskId) return refuse(Verdict.EARLY, "there is no such task yet");
-    const others = [...(open?.assignments.values() ?? [])].some((each) => each.taskId === taskId);
-    return others
-      ? refuse(Verdict.UNAUTHORISED, "the task is another client's")
-      : refuse(Verdict.STALE, "the task's round has closed");
   }
 
   #evaluation(client: Client, { taskId, samples, metrics }: Evaluation): Judgement {
