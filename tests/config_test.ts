@@ -102,6 +102,12 @@ Deno.test("fields have one flag, one variable and one key each", () => {
   }
 });
 
+Deno.test("fields of time are few, and nobody must set one of them", () => {
+  const times = fields.filter(({ key }) => key.endsWith("_ms"));
+  assert.ok(times.length > 5 && times.length <= 16, times.map(({ key }) => key).join(", "));
+  for (const { key, shape } of times) assert.ok(Number(shape.default) >= 0, key);
+});
+
 Deno.test("fields all say what they mean", () => {
   assert.deepEqual(fields.filter(({ meaning }) => meaning === "").map(({ key }) => key), []);
 });

@@ -121,6 +121,36 @@ Deno.test("an update that was taken in when its round had been given up does not
   assert.deepEqual(valuesOf(await member.model(1)), [1, 2, 3, 4]);
 });
 
+Deno.test("while the vault takes an update in, and while it makes a model, others are answered", async () => {
+  const begun = { part: Promise.withResolvers<void>(), close: Promise.withResolvers<void>() };
+  const on = { part: Promise.withResolvers<void>(), close: Promise.withResolvers<void>() };
+  const busy = (calls: VaultCalls): VaultCalls => ({
+    ...calls,
+    part: async (part) => {
+      begun.part.resolve();
+      await on.part.promise;
+      return await calls.part(part);
+    },
+    close: async (round) => {
+      begun.close.resolve();
+      await on.close.promise;
+      return await calls.close(round);
+    },
+  });
+  await using federation = await open({ vault: busy });
+  await using a = await federation.join("a");
+  const update = a.update(await a.task(1), UPDATE);
+  await begun.part.promise;
+  await using b = await federation.join("b");
+  assertVerdict(await b.ask(heartbeat()), Verdict.ACCEPTED);
+  on.part.resolve();
+  assertVerdict(await update, Verdict.ACCEPTED);
+  await begun.close.promise;
+  for (const member of [a, b]) assertVerdict(await member.ask(heartbeat()), Verdict.ACCEPTED);
+  on.close.resolve();
+  for (const member of [a, b]) assert.deepEqual(valuesOf(await member.model(1)), [1, 2, 3, 4]);
+});
+
 Deno.test("the server's own failure is a verdict, and the next try may succeed", async () => {
   let failures = 1;
   await using federation = await open({

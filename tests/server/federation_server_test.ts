@@ -119,12 +119,18 @@ Deno.test("a run that is over is not begun again", async () => {
   });
 });
 
-Deno.test("a server whose port is in use says so, and leaves nothing running", async () => {
+Deno.test("a server whose port is in use says so, leaves nothing running, and can be started again", async () => {
   using directory = new StateDirectory();
   const { server } = await open(directory);
-  await using _ = server;
   const { port } = new URL(server.addresses[0]?.url ?? "");
-  await assert.rejects(open(directory, { "grpc-port": port }), ListenError);
+  {
+    await using _ = server;
+    await assert.rejects(open(directory, { "grpc-port": port }), ListenError);
+  }
+  const again = await open(directory, { "grpc-port": port });
+  await using _ = again.server;
+  await using member = await again.join("client-1");
+  await finish(member);
 });
 
 Deno.test("clients are told whether a server that goes away comes back", async () => {

@@ -36,6 +36,9 @@ conformance<Options>({
   },
 });
 
+/** Of a PING, RFC 9113 §6.7. */
+const ACK = 1;
+
 /** A listening server in process, on any free port. */
 async function open(
   { own = {}, ...more }: Partial<ServerOptions> & { own?: Partial<Options> } = {},
@@ -187,6 +190,21 @@ Deno.test("GrpcServer detaches a peer that answers no ping, after three heartbea
   await bench.coordinator.events.find(({ kind }) => kind === "connected");
   const detached = await bench.coordinator.arrivals.find(({ kind }) => kind === "detached");
   assert.equal(detached.kind === "detached" && detached.reason, "Silent for 3 heartbeat intervals");
+});
+
+Deno.test("GrpcServer answers a client that pings without end, and does not send it away", async () => {
+  await using bench = await open();
+  using stranger = await Stranger.connect(bench.url);
+  await stranger.write(PREFACE, frame(Frame.settings), request(session.path));
+  await bench.coordinator.events.find(({ kind }) => kind === "connected");
+  // Some servers take the third ping without a message in between for an attack: ENHANCE_YOUR_CALM.
+  for (let count = 0; count < 100; count++) {
+    const payload = new Uint8Array(8).fill(count);
+    await stranger.write(frame(Frame.ping, { payload }));
+    const answered = await stranger.frame(Frame.ping);
+    assert.equal(answered?.flags, ACK, "the connection is over, or this is no answer");
+    assert.deepEqual(answered.payload, payload);
+  }
 });
 
 Deno.test("GrpcServer keeps a silent client that answers its pings", async () => {
