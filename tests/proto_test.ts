@@ -5,6 +5,8 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DescMessage, fromBinary, fromJson, toBinary, toJson } from "@bufbuild/protobuf";
 import denoJson from "../deno.json" with { type: "json" };
+import { fields } from "../src/config.ts";
+import { DEFAULT_PART_BYTES, largestMessageBytes } from "../src/contract/codec.ts";
 import {
   ClientMessageSchema,
   ServerMessageSchema,
@@ -131,6 +133,29 @@ Deno.test("wire.md says what to do on each verdict, with its number", () => {
     typeof value === "number" && name !== "UNSPECIFIED"
   );
   assert.deepEqual(listed, all);
+});
+
+Deno.test("wire.md's limits and defaults are those of the code", () => {
+  const set = (key: string) => Number(fields.find((field) => field.key === key)?.shape.default);
+  const english = (value: number) => value.toLocaleString("en");
+  const mebibytes = (key: string) => `${set(key) / (1024 * 1024)} MiB`;
+  const largest = largestMessageBytes(DEFAULT_PART_BYTES);
+  for (
+    const claim of [
+      `largest_part_bytes\` (${english(set("limits.part_bytes"))} unless configured)`,
+      `a part + ${english(largest - DEFAULT_PART_BYTES)} bytes; larger ones are refused`,
+      `window_bytes\` (${mebibytes("limits.window_bytes")} unless configured)`,
+      `${set("limits.max_update_bytes") / 1024 ** 3} GiB unless configured; else \`OVERSIZED\``,
+      `1 to ${english(set("limits.max_samples"))} unless configured`,
+      `after ${set("limits.upload_expiry_ms") / 60_000} minutes unless configured`,
+      `${english(largest)} bytes by default`,
+      `${largest / 1024} KiB by default`,
+      `streamWindowBytes\` (${mebibytes("grpc.stream_window_bytes")} by default`,
+      `maxUnjudgedBytes\` (${mebibytes("limits.max_unjudged_bytes")} by default`,
+    ]
+  ) {
+    assert.ok(wire.includes(claim), claim);
+  }
 });
 
 Deno.test("wire.md has a section for every wire", () => {
