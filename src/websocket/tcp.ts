@@ -149,14 +149,18 @@ export class Tcp {
       }
       return length;
     } catch (error) {
-      this.#lost(error);
+      // Not closed by this: what the peer said before it went is still to be read, up to its end.
+      const reason = this.#closed ? await this.over : lossOf(error);
       // Not the system's own error: that may share its name with the reset of a stream.
-      throw new Error(await this.over, { cause: error });
+      throw new Error(reason, { cause: error });
     }
   }
 
   #lost(error: unknown): undefined {
-    const reason = error instanceof Error ? error.message : String(error);
-    this.close(`The connection is lost: ${reason}`);
+    this.close(lossOf(error));
   }
+}
+
+function lossOf(error: unknown): string {
+  return `The connection is lost: ${error instanceof Error ? error.message : error}`;
 }

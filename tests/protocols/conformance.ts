@@ -142,6 +142,20 @@ export function conformance<Own>(subject: Subject<Own>): void {
       assert.equal(traffic.connections, 1);
     });
 
+    claim("a model and an update cost hardly more on the wire than their bytes", async (bench) => {
+      await using peer = await bench.dial("client-1");
+      await peer.ask(hello());
+      const { route } = await bench.coordinator.message("client-1");
+      const before = await bench.link.traffic();
+      const bytes = pattern(8 * MIB);
+      await bench.download(peer, route, { round: 1, bytes });
+      await bench.upload(peer, 1, bytes);
+      const { up, down } = await bench.link.traffic();
+      for (const carried of [up - before.up, down - before.down]) {
+        assert.ok(carried >= bytes.length && carried < 1.02 * bytes.length, `${carried} bytes`);
+      }
+    });
+
     claim("a held model leaves its sender's buffer detached", async (bench) => {
       const bytes = pattern(1000).buffer;
       await bench.link.hold({ round: 1, bytes });
@@ -212,6 +226,21 @@ export function conformance<Own>(subject: Subject<Own>): void {
         arrival.kind === "detached"
       );
       assert.equal(detached.length, 1);
+    });
+
+    claim("what a client says last arrives, although it closes at once", async (bench) => {
+      const count = 50;
+      const peer = await bench.dial("client-1");
+      await peer.ask(hello());
+      const { route } = await bench.coordinator.message("client-1");
+      const sent = Array.from({ length: count }, () => peer.send(heartbeat()));
+      await Promise.all(sent);
+      await peer[Symbol.asyncDispose]();
+      await bench.detached(route);
+      const beats = bench.coordinator.arrivals.all.filter((arrival) =>
+        arrival.kind === "message" && arrival.message.body.case === "heartbeat"
+      );
+      assert.equal(beats.length, count);
     });
 
     claim(

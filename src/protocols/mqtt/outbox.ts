@@ -18,8 +18,6 @@ export interface OutboxOptions {
   readonly receiveMaximum: number;
   /** Writes all of some bytes; rejects when the connection is lost. Never called concurrently. */
   write(bytes: Uint8Array<ArrayBuffer>): Promise<void>;
-  /** The connection turned out to be lost. */
-  lost(reason: string): void;
 }
 
 interface QueuedAnswer {
@@ -178,9 +176,9 @@ export class Outbox {
         batch.written();
       }
       if (this.#state === "finishing") this.abandon();
-    } catch (error) {
+    } catch {
+      // Whoever reads learns of the loss, after what the client said before it.
       this.abandon();
-      this.#options.lost(error instanceof Error ? error.message : String(error));
     }
     this.#writing = false;
   }

@@ -56,7 +56,6 @@ export class Session {
       topic: topics.down,
       receiveMaximum,
       write,
-      lost: (reason) => this.lose(`the connection was lost: ${reason}`),
     });
     this.#inbox = new Inbox({
       route,
