@@ -4,7 +4,12 @@ import type { Route, Traffic, Upcalls } from "../../contract/protocol_server.ts"
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Binding } from "./binding.ts";
 import { ClientRoute, FAREWELL_MS, type Premises } from "./client_route.ts";
-import { type Cyclone, DATA_AVAILABLE, SUBSCRIPTION_MATCHED } from "./cyclone.ts";
+import {
+  type Cyclone,
+  DATA_AVAILABLE,
+  REQUESTED_INCOMPATIBLE_QOS,
+  SUBSCRIPTION_MATCHED,
+} from "./cyclone.ts";
 import { describePublication, matchedPublications } from "./publications.ts";
 import { EnvelopeReader, type Taken } from "./reader.ts";
 import { Waiter, type Watch } from "./waiter.ts";
@@ -28,6 +33,11 @@ const MAX_SAMPLES = 1024;
  * below; beyond it, the one with most is refused.
  */
 const MAX_WAITING_BYTES = 256 * 1024 * 1024;
+
+const WATCHED = DATA_AVAILABLE | SUBSCRIPTION_MATCHED | REQUESTED_INCOMPATIBLE_QOS;
+
+/** Cyclone matches no such writer, and tells neither side of it by itself. */
+const INCOMPATIBLE = "a writer offers another quality of service: it must be reliable";
 
 const GONE = "the client left, or its lease is over";
 
@@ -65,7 +75,7 @@ export class Clientele implements AsyncDisposable {
     const partition = everyClientOf(server.federation);
     const reader = domain.reader(TOPIC_UP, partition, { maxSamples: MAX_SAMPLES });
     this.#reader = new EnvelopeReader(cyclone, reader, server.maxMessageBytes);
-    cyclone.dds_set_status_mask(reader, DATA_AVAILABLE | SUBSCRIPTION_MATCHED);
+    cyclone.dds_set_status_mask(reader, WATCHED);
     this.#watch = Waiter.watch(cyclone, reader, () => this.#triggered());
     this.#watch.again(); // for what came before the mask
   }
@@ -88,9 +98,10 @@ export class Clientele implements AsyncDisposable {
   #triggered(): boolean {
     try {
       const statuses = new Uint32Array(1);
-      const mask = DATA_AVAILABLE | SUBSCRIPTION_MATCHED;
-      this.#cyclone.dds_take_status(this.#reader.entity, statuses, mask);
-      if (!this.#hasMet || (statuses[0] ?? 0) & SUBSCRIPTION_MATCHED) this.#meet();
+      this.#cyclone.dds_take_status(this.#reader.entity, statuses, WATCHED);
+      const [status = 0] = statuses;
+      if (status & REQUESTED_INCOMPATIBLE_QOS) this.#observeRefusal("unmatched", INCOMPATIBLE);
+      if (!this.#hasMet || status & SUBSCRIPTION_MATCHED) this.#meet();
       return this.#read();
     } catch (error) {
       this.#options.failed(error);

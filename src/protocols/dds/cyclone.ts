@@ -114,6 +114,7 @@ export const PRECONDITION_NOT_MET = -4;
 export const TIMEOUT = -10;
 
 /** Statuses an entity can be watched for (dds_public_status.h). */
+export const REQUESTED_INCOMPATIBLE_QOS = 1 << 4;
 export const DATA_AVAILABLE = 1 << 8;
 export const PUBLICATION_MATCHED = 1 << 11;
 export const SUBSCRIPTION_MATCHED = 1 << 12;

@@ -151,6 +151,20 @@ Deno.test("DdsServer does not hear another federation's or another domain's clie
   abort.abort();
   await rejected;
   assert.equal((await desk.server.traffic()).connections, 2);
+  assert.ok(desk.coordinator.events.all.every(({ kind }) => kind !== "refused"));
+});
+
+Deno.test("DdsServer tells of a writer whose quality of service keeps it from being heard", async () => {
+  await using desk = await Desk.open();
+  await using peer = await Peer.dial(dial, desk.url, "client-1");
+  await peer.ask(hello());
+  await using _ = new Stranger(desk.url, {
+    partition: "default/client-2",
+    key: "client-2",
+    bestEffort: true,
+  });
+  assert.match(await desk.refusal(), /another quality of service: it must be reliable$/);
+  assert.equal((await peer.ask(heartbeat())).verdict, Verdict.ACCEPTED);
 });
 
 Deno.test("DdsServer refuses a writer whose partition names no client", async () => {

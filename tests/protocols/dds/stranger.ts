@@ -2,13 +2,22 @@
 
 import { encodeClientMessage } from "../../../src/contract/codec.ts";
 import type { ClientMessage } from "../../../src/contract/federation_pb.ts";
-import { PUBLICATION_MATCHED, SUBSCRIPTION_MATCHED } from "../../../src/protocols/dds/cyclone.ts";
+import {
+  cString,
+  PUBLICATION_MATCHED,
+  SUBSCRIPTION_MATCHED,
+} from "../../../src/protocols/dds/cyclone.ts";
 import { Domain } from "../../../src/protocols/dds/domain.ts";
+import { topicDescriptor } from "../../../src/protocols/dds/envelope.ts";
+import { withQos } from "../../../src/protocols/dds/quality.ts";
 import { EnvelopeReader, type Taken } from "../../../src/protocols/dds/reader.ts";
 import { Waiter, type Watch } from "../../../src/protocols/dds/waiter.ts";
 import { addressOf, TOPIC_DOWN, TOPIC_UP } from "../../../src/protocols/dds/wire.ts";
 import { EnvelopeWriter } from "../../../src/protocols/dds/writer.ts";
 import { cyclone } from "./library.ts";
+
+/** dds_reliability_kind */
+const BEST_EFFORT = 0;
 
 export interface StrangerOptions {
   readonly partition: string;
@@ -16,6 +25,8 @@ export interface StrangerOptions {
   readonly key: string;
   /** The domain's number; the server's unless given. */
   readonly domain?: number;
+  /** Its writer promises nothing, which no reader of the server's takes. */
+  readonly bestEffort?: boolean;
 }
 
 export class Stranger implements AsyncDisposable {
@@ -25,7 +36,7 @@ export class Stranger implements AsyncDisposable {
   readonly #watches: readonly Watch[];
   #changed = Promise.withResolvers<void>();
 
-  constructor(url: string, { partition, key, domain: number }: StrangerOptions) {
+  constructor(url: string, { partition, key, domain: number, bestEffort }: StrangerOptions) {
     const address = addressOf(new URL(url));
     this.#domain = Domain.createAny(cyclone, {
       number: number ?? address.domain,
@@ -36,7 +47,9 @@ export class Stranger implements AsyncDisposable {
       maxSampleBytes: 2 ** 30,
     });
     const reader = this.#domain.reader(TOPIC_DOWN, partition, {});
-    const writer = this.#domain.writer(TOPIC_UP, partition, {});
+    const writer = bestEffort
+      ? bestEffortWriter(this.#domain, partition)
+      : this.#domain.writer(TOPIC_UP, partition, {});
     this.reader = new EnvelopeReader(cyclone, reader, 2 ** 30);
     this.writer = new EnvelopeWriter(cyclone, writer, key);
     cyclone.dds_set_status_mask(reader, SUBSCRIPTION_MATCHED | 1 << 8);
@@ -100,4 +113,23 @@ export class Stranger implements AsyncDisposable {
     await Promise.all(this.#watches.map((watch) => watch[Symbol.asyncDispose]()));
     await this.#domain[Symbol.asyncDispose]();
   }
+}
+
+function bestEffortWriter({ participant }: Domain, partition: string): number {
+  const publisher = withQos(
+    cyclone,
+    { partition },
+    (qos) => cyclone.dds_create_publisher(participant, qos, null),
+  );
+  const topic = cyclone.dds_create_topic(
+    participant,
+    topicDescriptor(),
+    cString(TOPIC_UP),
+    null,
+    null,
+  );
+  return withQos(cyclone, {}, (qos) => {
+    cyclone.dds_qset_reliability(qos, BEST_EFFORT, 0n);
+    return cyclone.dds_create_writer(publisher, topic, qos, null);
+  });
 }
