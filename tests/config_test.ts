@@ -230,9 +230,9 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     "--insecure",
   ]],
   ["a wire that other machines reach", toml('[quic]\nhostname = "::"\n'), [
-    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and clients ' +
-    "need no tokens (--tokens required); and it has no TLS: give --tls-cert and --tls-key " +
-    "(`tributary tls init` makes them); use 127.0.0.1, or allow it by --insecure",
+    'quic.hostname in federation.toml line 2 is "::", which other machines can reach, and no ' +
+    "tokens are asked for: give --tokens required; and it has no TLS: give --tls-cert and " +
+    "--tls-key (`tributary tls init` makes them); use 127.0.0.1, or allow it by --insecure",
   ]],
   ["a certificate without its key", { flags: { "tls-cert": "server.pem" } }, [
     "The settings of [tls] do not fit together: cert and key belong together: give both or neither",
@@ -241,8 +241,8 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     '--dds-hostname is "::1", but must be an IPv4 address of this machine',
   ]],
   ["DDS on a network with its standard port", { flags: { "dds-hostname": "192.0.2.1" } }, [
-    '--dds-hostname is "192.0.2.1", which other machines can reach, and clients need no tokens ' +
-    "(--tokens required); and DDS has no TLS here: whoever is on its network reads models and " +
+    '--dds-hostname is "192.0.2.1", which other machines can reach, and no tokens are asked ' +
+    "for: give --tokens required; and DDS has no TLS here: whoever is on its network reads models and " +
     "updates, and can send what looks like a client's; use 127.0.0.1, or allow it by --insecure",
   ]],
   [
@@ -272,8 +272,9 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
   ["MQTT and its WebSocket that other machines reach", {
     flags: { "mqtt-websocket-port": "8083", "mqtt-hostname": "0.0.0.0" },
   }, [
-    '--mqtt-hostname is "0.0.0.0", which other machines can reach, and wires have neither TLS ' +
-    "nor tokens yet; use 127.0.0.1, or allow it by --insecure",
+    '--mqtt-hostname is "0.0.0.0", which other machines can reach, and no tokens are asked ' +
+    "for: give --tokens required; and it has no TLS: give --tls-cert and --tls-key " +
+    "(`tributary tls init` makes them); use 127.0.0.1, or allow it by --insecure",
   ]],
   [
     "settings that contradict each other",

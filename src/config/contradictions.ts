@@ -116,7 +116,7 @@ function missingBeyondLoopback(config: Config, section: string): string[] {
   return missing;
 }
 
-const NO_TOKENS = "clients need no tokens (--tokens required)";
+const NO_TOKENS = "no tokens are asked for: give --tokens required";
 
 /** What DDS does and does not protect, once its network is not this machine alone. */
 const DDS_IN_THE_CLEAR =
@@ -148,8 +148,8 @@ function brokersBeyondLoopback(config: Config, whereSet: WhereSet): string[] {
     return !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
   });
   return far.map((section) =>
-    `${whereSet(`${snake(section)}.url`)} names a broker on another machine, and ${NO_TOKENS}; ` +
-    "require them, use a broker on this machine, or allow it by --insecure"
+    `${whereSet(`${snake(section)}.url`)} names a broker on another machine, and ${NO_TOKENS}, ` +
+    "use a broker on this machine, or allow it by --insecure"
   );
 }
 

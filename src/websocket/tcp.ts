@@ -150,7 +150,7 @@ export class Tcp {
       return length;
     } catch (error) {
       // Not closed by this: what the peer said before it went is still to be read, up to its end.
-      const reason = this.#closed ? await this.over : lossOf(error);
+      const reason = this.#loss ?? lossOf(error);
       // Not the system's own error: that may share its name with the reset of a stream.
       throw new Error(reason, { cause: error });
     }

@@ -13,18 +13,19 @@ function sentencesOf(flags: Readonly<Record<string, string | boolean>>): readonl
   }
 }
 
-Deno.test("contradictions() lets a broker on another machine be named with --insecure only", () => {
+Deno.test("contradictions() lets a broker on another machine be named with tokens or --insecure only", () => {
   const near = ["mqtt://localhost", "mqtt://127.0.0.1:1", "mqtt://[::1]"];
   for (const url of near) assert.deepEqual(sentencesOf({ "mqtt-broker": url }), [], url);
   const far = { "mqtt-broker": "mqtt://u:secret@10.0.0.1", "amqp-broker": "amqp://broker.example" };
   assert.deepEqual(
     sentencesOf(far),
     ["--mqtt-broker", "--amqp-broker"].map((flag) =>
-      `${flag} names a broker on another machine, and wires have neither TLS nor tokens yet; use ` +
-      "one on this machine, or allow it by --insecure"
+      `${flag} names a broker on another machine, and no tokens are asked for: give --tokens ` +
+      "required, use a broker on this machine, or allow it by --insecure"
     ),
   );
   assert.deepEqual(sentencesOf({ ...far, insecure: true }), []);
+  assert.deepEqual(sentencesOf({ ...far, tokens: "required", "token-key": "token.key" }), []);
 });
 
 Deno.test("contradictions() wants a broker to have room for a window", () => {
