@@ -41,6 +41,8 @@ export class TlsServerConn implements StreamConn {
   #taken = Promise.withResolvers<void>();
   #come = Promise.withResolvers<void>();
   #failure: Error | undefined;
+  /** Why nothing can be written any more. */
+  #unwritable: Error | undefined;
   #isEnded = false;
   #isClosed = false;
 
@@ -49,10 +51,10 @@ export class TlsServerConn implements StreamConn {
     const pipe: Duplex = new Duplex({
       read: () => {},
       write: (bytes: Uint8Array, _encoding, done) => {
-        this.#send(bytes).then(() => done(), done);
+        void this.#send(bytes).then(() => done());
       },
       writev: (pieces, done) => {
-        this.#send(Buffer.concat(pieces.map(({ chunk }) => chunk))).then(() => done(), done);
+        void this.#send(Buffer.concat(pieces.map(({ chunk }) => chunk))).then(() => done());
       },
       final: (done) => {
         tcp.closeWrite().then(() => done(), done);
@@ -109,6 +111,7 @@ export class TlsServerConn implements StreamConn {
     } finally {
       this.#tls.off("close", over);
     }
+    if (this.#unwritable !== undefined) throw this.#unwritable;
     return bytes.length;
   }
 
@@ -164,7 +167,12 @@ export class TlsServerConn implements StreamConn {
     }
   }
 
+  /** Ends nothing when it fails: what the peer said before it went is still to be read. */
   async #send(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) at += await this.#tcp.write(bytes.subarray(at));
+    try {
+      for (let at = 0; at < bytes.length;) at += await this.#tcp.write(bytes.subarray(at));
+    } catch (error) {
+      this.#unwritable ??= error instanceof Error ? error : new Error(String(error));
+    }
   }
 }

@@ -9,6 +9,7 @@ import { transportOf } from "../../../src/protocols/mqtt/transport.ts";
 import { readAddress } from "../../../src/protocols/mod.ts";
 import { hello, Peer } from "../../support/peer.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
+import { loopbackTls, trusting } from "../../support/tls.ts";
 import { serverOptions, urlOf } from "../subject.ts";
 
 /** What dialling failed with. */
@@ -21,8 +22,10 @@ async function failure(url: string, signal = new AbortController().signal): Prom
 
 Deno.test("transportOf() knows the schemes of MQTT addresses, and no other", () => {
   assert.equal(transportOf("mqtt:")?.defaultPort, 1883);
+  assert.equal(transportOf("mqtts:")?.defaultPort, 8883);
   assert.equal(transportOf("mqtt+ws:")?.defaultPort, 80);
-  for (const scheme of ["ws:", "wss:", "mqtts:", "http:"]) {
+  assert.equal(transportOf("mqtt+wss:")?.defaultPort, 443);
+  for (const scheme of ["ws:", "wss:", "http:", "constructor"]) {
     assert.equal(transportOf(scheme), undefined);
   }
   assert.equal(readAddress("mqtt+ws://127.0.0.1:8083/default").pathname, "/default");
@@ -43,6 +46,18 @@ for (const version of ["4", "5"]) {
     assert.ok(traffic.down > 0 && down > traffic.down); // the answer to the request beside it
   });
 }
+
+Deno.test("dial() goes through a WebSocket on TLS, by an authority of one's own", async () => {
+  await using server = new MqttServer(
+    serverOptions("mqtt", loopbackTls),
+    options.parse({ port: 0, websocketPort: 0 }),
+  );
+  const url = urlOf(await server.listen(new ScriptedCoordinator()), "mqtt+wss");
+  await using peer = await Peer.dial(trusting(dial), url, "client-1");
+  assert.equal((await peer.ask(hello())).verdict, Verdict.ACCEPTED);
+  const { message } = await failure(url);
+  assert.match(message, /^Cannot connect to 127\.0\.0\.1:\d+: .*certificate/i);
+});
 
 Deno.test("dial() through a WebSocket finds nobody listening", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
