@@ -56,7 +56,7 @@ const OVER_TCP: ReadonlySet<string> = new Set(["mqtt", "amqp", "grpc"]);
 
 const FLAGS = {
   "rounds": "1000000",
-  "keep-models": "1000000",
+  "keep": "1000000",
   "quorum": "0.5",
   "grace-ms": "300",
   "round-timeout-ms": "20000",
