@@ -15,6 +15,7 @@ import { heartbeat, hello } from "./support/peer.ts";
 import { FOREIGN, NOW_MS, OTHER, RULE, tokenFor } from "./support/tokens.ts";
 import { wire } from "./support/wires.ts";
 import { grpc } from "./support/grpc.ts";
+import { StateDirectory } from "./vault/state_directory.ts";
 
 /** As the program dials: with its token. */
 const dial: Dial = (url, options) =>
@@ -242,15 +243,20 @@ for (const form of ["sealed", "open"] as const) {
     const dial: Dial = (url, options) =>
       dialUrl(url, form === "open" ? options : { ...options, token: brief(options.clientId) });
     const subject = { ...grpc, dial, tokens: RULE, time, takesOpen: form === "open" };
-    await using federation = await Federation.open({
-      subjects: [subject],
-      placement: "in process",
-      plan: { minClients: 2 },
-    });
+    using directory = new StateDirectory();
+    const open = () =>
+      Federation.open({
+        subjects: [subject],
+        placement: "in process",
+        plan: { minClients: 2 },
+        state: directory.path,
+      });
+    await using stack = new AsyncDisposableStack();
+    const federation = stack.use(await open());
     const join = (clientId: string) =>
       federation.join(clientId, form === "open" ? { token: brief(clientId) } : {});
-    await using member = await join("brief");
-    await using other = await join("long");
+    const member = stack.use(await join("brief"));
+    const other = stack.use(await join("long"));
     assert.equal((await member.update(await member.task(1), weights([4, 4, 4, 4]))).verdict, 1);
     time.pass(59_000);
     assert.equal((await member.ask(heartbeat())).verdict, Verdict.ACCEPTED);
@@ -264,5 +270,8 @@ for (const form of ["sealed", "open"] as const) {
     assert.equal((await other.update(await other.task(1), weights([0, 0, 0, 0]))).verdict, 1);
     await federation.logged("round closed", { clients: 2, cause: "complete" });
     assert.deepEqual(valuesOf(await other.model(1)), [2, 2, 2, 2]);
+    await stack.disposeAsync();
+    await using again = await open();
+    assert.deepEqual(again.coordinator.clients().map(({ id }) => id), ["long"]);
   });
 }

@@ -25,7 +25,8 @@ export async function runGroup(
   signal.throwIfAborted();
   const child = new Deno.Command("/bin/sh", {
     args: ["-c", command],
-    env: { ...environment },
+    clearEnv: true,
+    env: { ...inherited(), ...environment },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -69,4 +70,10 @@ function send(group: number, signal: Deno.Signal): void {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error; // nobody is left
   }
+}
+
+/** This process's environment, but for the client's secret: no trainer needs it. */
+function inherited(): Record<string, string> {
+  const { TRIBUTARY_TOKEN: _, ...environment } = Deno.env.toObject();
+  return environment;
 }

@@ -229,7 +229,8 @@ export class Judge {
           return refuse(Verdict.STALE, "the round was given up meanwhile");
         }
         const { wire } = route;
-        client.counted = { round, taskId };
+        // A newer Hello may have opened another session meanwhile.
+        (this.#roster.get(id) ?? client).counted = { round, taskId };
         this.#options.events.updateAccepted({
           client: id,
           wire,
@@ -367,6 +368,7 @@ export class Judge {
     this.#close(route, ClosingReason.REFUSED, `${reason}; ask the operator for a new one`);
     if (client === undefined || client.routes.length > 0) return;
     this.#roster.remove(client, reason);
+    void this.#sessions.end(client.id); // else a restart would wait for it
     this.left(client.id, "expired", reason);
   }
 

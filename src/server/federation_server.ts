@@ -118,6 +118,7 @@ export class FederationServer implements AsyncDisposable {
         coordinator,
         supervisor,
         missing: parts.missing ?? {},
+        certificate: tls,
         draining: draining.now,
       });
     let webUrl: string | undefined;

@@ -25,7 +25,7 @@ export function linksOf(
   const links = new Map<WireName, MakeLink>(
     config.protocols.map((wire) => [
       wire,
-      (urls = []) => workerLink(wire, onPortOf(urls, wire, config), run),
+      (urls = []) => workerLink(wire, onPortsOf(urls, wire, config), run),
     ]),
   );
   for (const wire of brokersOf(config)) links.set(wire, () => brokerLink(wire, config, run));
@@ -33,10 +33,11 @@ export function linksOf(
 }
 
 /** Of any free port the one that clients know, once there is one. */
-function onPortOf([url]: readonly string[], wire: ProtocolName, config: Config): Config {
-  const own = config[wire];
-  const port = Number(URL.parse(url ?? "")?.port ?? "0");
-  return own.port === 0 ? { ...config, [wire]: { ...own, port } } : config;
+function onPortsOf(urls: readonly string[], wire: ProtocolName, config: Config): Config {
+  const [port = 0, websocketPort = 0] = urls.map((url) => Number(URL.parse(url)?.port ?? "0"));
+  const own = config[wire].port === 0 ? { ...config[wire], port } : config[wire];
+  if (!("websocketPort" in own) || own.websocketPort !== 0) return { ...config, [wire]: own };
+  return { ...config, [wire]: { ...own, websocketPort } };
 }
 
 /** The brokers that the operator has named. */

@@ -1,15 +1,19 @@
 /** The run as /status shows it. */
 
 import type { Config } from "../config.ts";
+import type { Certificate } from "../contract/tls.ts";
 import type { Coordinator } from "../coordinator/coordinator.ts";
 import type { Supervisor } from "../coordinator/supervisor.ts";
 import type { Status, WireStatus } from "../web/status.ts";
+import { advertised } from "./advertised.ts";
 
 export interface StatusParts {
   readonly config: Config;
   readonly coordinator: Coordinator;
   readonly supervisor: Supervisor;
   readonly missing: Readonly<Record<string, string>>;
+  /** What clients must find at the addresses: the page at /join/ dials them. */
+  readonly certificate: Certificate | undefined;
   /** The server is going away. */
   readonly draining: boolean;
 }
@@ -17,13 +21,13 @@ export interface StatusParts {
 const NEWEST_ROUNDS = 100;
 
 export async function statusOf(parts: StatusParts): Promise<Status> {
-  const { config, coordinator, supervisor, missing, draining } = parts;
+  const { config, coordinator, supervisor, missing, certificate, draining } = parts;
   const traffic = await supervisor.traffic();
   const wires = supervisor.states().map(({ wire, state, urls, reason }): WireStatus => {
     const { up = 0, down = 0, connections = 0 } = traffic.get(wire) ?? {};
     return {
       wire,
-      url: urls[0] ?? "",
+      url: advertised(urls[0] ?? "", certificate),
       state: state === "up" || state === "restarting" ? state : "down",
       ...(reason === undefined ? {} : { reason }),
       up_bytes: up,

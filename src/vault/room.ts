@@ -32,11 +32,14 @@ export class Room {
 
   /** @throws {VaultError} where no update at all would fit in. */
   check(modelBytes: number): void {
-    if (this.has(modelBytes, modelBytes)) return;
     const { stateMaxBytes, stateDirectory } = this.#options;
+    if (stateMaxBytes === undefined || stateDirectory === undefined) return;
+    // Updates that were accepted go with their round, and keep no server from starting again.
+    const needed = this.#needed(modelBytes, modelBytes) - this.#shelf.updateBytes;
+    if (needed <= stateMaxBytes) return;
     throw new VaultError(
       `--state-max-bytes is ${stateMaxBytes}, but a round of the run in ${stateDirectory} needs ` +
-        `${this.#needed(modelBytes, modelBytes)}: raise it, or keep fewer models by --keep`,
+        `${needed}: raise it, or keep fewer models by --keep`,
     );
   }
 

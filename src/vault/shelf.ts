@@ -96,6 +96,12 @@ export class Shelf implements Disposable {
     return Math.max(0, ...states.map(([, bytes]) => bytes));
   }
 
+  /** Of the accepted updates. */
+  get updateBytes(): number {
+    const updates = [...this.#sizes].filter(([name]) => dirname(name) === "updates");
+    return updates.reduce((sum, [, bytes]) => sum + bytes, 0);
+  }
+
   /** Of the files in one room, each as the ledger writes it. */
   #names(room: string): string[] {
     if (this.#directory === undefined) return [];

@@ -264,7 +264,7 @@ export class Vault implements Disposable {
   abandon(round: number): void {
     if (this.#open?.round !== round) return;
     const files = this.#ledger.records.updates(round).map((update) => update.file);
-    this.#ledger.abandon(round);
+    withRoom(this.#options.stateDirectory, () => this.#ledger.abandon(round));
     this.#endRound();
     this.#shelf.dropUpdates(files);
   }
@@ -317,7 +317,8 @@ export class Vault implements Disposable {
   /** Adds to a saved round what its evaluation gave. */
   evaluated(round: number, evaluation: Metrics): void {
     const record = this.#ledger.records.record(round);
-    if (record !== undefined) this.#ledger.closed({ ...record, evaluation });
+    if (record === undefined) return;
+    withRoom(this.#options.stateDirectory, () => this.#ledger.closed({ ...record, evaluation }));
   }
 
   /** Copies of a model for the wires, to be transferred. */
@@ -343,7 +344,7 @@ export class Vault implements Disposable {
 
   /** Every client heard of the end, or had its time. */
   end(): void {
-    this.#ledger.finishRun();
+    withRoom(this.#options.stateDirectory, () => this.#ledger.finishRun());
   }
 
   keepSession(session: SessionRow): void {

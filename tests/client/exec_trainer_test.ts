@@ -105,6 +105,19 @@ Deno.test("ExecTrainer.train() counts the declared samples where the program giv
   assert.deepEqual(result, { weights: model(1), samples: 100, metrics: {} });
 });
 
+Deno.test("ExecTrainer.train() gives its program this process's environment, but not the client's token", async () => {
+  Deno.env.set("TRIBUTARY_TOKEN", "a.b.c");
+  try {
+    await using bench = await workbench(
+      'echo "$HOME/${TRIBUTARY_TOKEN-none}" > "$HERE/seen"; cp "$TRIBUTARY_MODEL" "$TRIBUTARY_OUT"',
+    );
+    await bench.trainer.train(model(1), TASK, { signal });
+    assert.equal(await bench.left("seen"), `${Deno.env.get("HOME")}/none\n`);
+  } finally {
+    Deno.env.delete("TRIBUTARY_TOKEN");
+  }
+});
+
 Deno.test("ExecTrainer's files are the user's alone, and gone when the program has ended", async () => {
   await using bench = await workbench(`
     dirname "$TRIBUTARY_TASK" > "$HERE/folder"

@@ -62,7 +62,8 @@ Deno.test("linksOf() puts an instance beside the endpoints for each broker that 
 for (const wire of ["mqtt", "amqp", "grpc", "quic", "dds"] as const) {
   Deno.test(`linksOf() gives ${wire} the port again that it had, where the setting is any free one`, async () => {
     using directory = new StateDirectory();
-    const flags = { protocols: wire, [`${wire}-port`]: "0" };
+    const more = wire === "mqtt" ? { "mqtt-websocket-port": "0" } : {};
+    const flags = { protocols: wire, [`${wire}-port`]: "0", ...more };
     const { config } = available(smallConfig(directory.path, flags));
     const make = linksOf(await withCertificate(config), { runId: "run" }).get(wire);
     assert.ok(make, `${wire} cannot run on this machine`);

@@ -6,6 +6,7 @@ import {
   assigned,
   CLIENTS,
   initial,
+  model,
   openVault,
   partsOf,
   ROUNDS,
@@ -16,10 +17,10 @@ import { StateDirectory } from "./state_directory.ts";
 const MIB = 1024 * 1024;
 
 /** What a run needs for one update, as its own sentence says. */
-function neededIn(path: string): number {
+function neededIn(path: string, first = initial()): number {
   using stack = new DisposableStack();
   try {
-    stack.use(openVault(path, { stateMaxBytes: 1 })).open(initial());
+    stack.use(openVault(path, { stateMaxBytes: 1 })).open(first);
   } catch (error) {
     assert.ok(error instanceof VaultError);
     assert.match(error.message, /^--state-max-bytes is 1, but .* raise it, or .* --keep$/);
@@ -56,6 +57,31 @@ Deno.test("an update beyond the limit is put off, and taken when others gave the
   }
   vault.close(1);
   assert.equal(vault.save(1, 1).clients.length, CLIENTS.length);
+});
+
+Deno.test("a run at its limit starts again: what was accepted goes with its round", () => {
+  using directory = new StateDirectory();
+  const big = model(new Array<number>(100_000).fill(0.1), 0);
+  const parts = (client: string) => partsOf(client, 1, { partBytes: big.length, bytes: big });
+  const stateMaxBytes = neededIn(directory.path, big) + 2.5 * big.length;
+  const answered: string[] = [];
+  {
+    using vault = openVault(directory.path, { stateMaxBytes });
+    vault.open(big);
+    vault.begin(1, assigned(1));
+    for (const client of CLIENTS) {
+      const { kind } = send(vault, parts(client));
+      if (kind === "accepted") answered.push(client);
+      else assert.equal(kind, "full");
+    }
+    assert.equal(answered.length, 3);
+  }
+  using vault = openVault(directory.path, { stateMaxBytes });
+  assert.deepEqual(vault.open(big).open?.answered, answered.sort());
+  const [late] = CLIENTS.filter((client) => !answered.includes(client));
+  assert.equal(send(vault, parts(late ?? "")).kind, "full");
+  vault.close(1);
+  assert.deepEqual(vault.save(1, 1).clients, answered);
 });
 
 /** A disk of its own, where this system lets a test make one. */
