@@ -88,6 +88,7 @@ export class Server implements AsyncDisposable {
     } catch (error) {
       if (!(error instanceof TypeError)) throw error; // it has ended
     }
+    await this.#commands?.abort().catch(() => {}); // nobody listens any more
     await this.#reading;
   }
 
@@ -100,6 +101,5 @@ export class Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await this.#commands?.close().catch(() => {});
   }
 }
