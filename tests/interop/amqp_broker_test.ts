@@ -50,6 +50,7 @@ await withPrograms(["rabbitmq-server", "epmd"], async () => {
   }
 
   const subject: Subject<Options> = {
+    behindBroker: true,
     wire: WIRE,
     own: (port = broker.port) => options.parse({ url: `amqp://127.0.0.1:${port}` }),
     make: (server, own) => new BrokeredAmqpServer(server, own),

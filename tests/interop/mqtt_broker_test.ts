@@ -44,6 +44,7 @@ const dialOldest: Dial = (url, options) => {
 /** A broker's port, and how clients come to it. */
 function subject(wire: string, brokerPort: number, by: Dial): Subject<Options> {
   return {
+    behindBroker: true,
     wire,
     own: (port = brokerPort) => options.parse({ url: `mqtt://127.0.0.1:${port}` }),
     make: (server, own) => new BrokeredMqttServer(server, own),

@@ -5,7 +5,7 @@ import { DEFAULT_PART_BYTES, serverMessage } from "../../src/contract/codec.ts";
 import { type ServerMessage, Verdict } from "../../src/contract/federation_pb.ts";
 import { WorkerLink } from "../../src/contract/link.ts";
 import { PacedServer, type PacingOptions } from "../../src/contract/paced_server.ts";
-import type { Link, Route } from "../../src/contract/protocol_server.ts";
+import type { Arrival, Link, Route } from "../../src/contract/protocol_server.ts";
 import type { StartOptions } from "../../src/contract/server_options.ts";
 import { body, heartbeat, hello, Peer } from "../support/peer.ts";
 import { federationConformance } from "./federation_conformance.ts";
@@ -228,20 +228,22 @@ export function conformance<Own>(subject: Subject<Own>): void {
       assert.equal(detached.length, 1);
     });
 
-    claim("what a client says last arrives, although it closes at once", async (bench) => {
-      const count = 50;
-      const peer = await bench.dial("client-1");
-      await peer.ask(hello());
-      const { route } = await bench.coordinator.message("client-1");
-      const sent = Array.from({ length: count }, () => peer.send(heartbeat()));
-      await Promise.all(sent);
-      await peer[Symbol.asyncDispose]();
-      await bench.detached(route);
-      const beats = bench.coordinator.arrivals.all.filter((arrival) =>
-        arrival.kind === "message" && arrival.message.body.case === "heartbeat"
-      );
-      assert.equal(beats.length, count);
-    });
+    // A broker may bring a goodbye past what it has queued: who must be sure waits for Receipts.
+    if (!subject.behindBroker) {
+      claim("what a client says last arrives, although it closes at once", async (bench) => {
+        const count = 50;
+        const peer = await bench.dial("client-1");
+        await peer.ask(hello());
+        const { route } = await bench.coordinator.message("client-1");
+        const sent = Array.from({ length: count }, () => peer.send(heartbeat()));
+        await Promise.all(sent);
+        await peer[Symbol.asyncDispose]();
+        const isBeat = (arrival: Arrival) =>
+          arrival.kind === "message" && arrival.message.body.case === "heartbeat";
+        await bench.detached(route);
+        assert.equal(bench.coordinator.arrivals.all.filter(isBeat).length, count);
+      });
+    }
 
     claim(
       "a client that vanishes in mid-upload is detached, the others are unharmed",

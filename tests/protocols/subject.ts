@@ -33,6 +33,8 @@ export interface Subject<Own> {
   readonly takesOpen?: boolean;
   /** The wire's server guards its clients itself. */
   readonly guardsItself?: boolean;
+  /** A broker is between clients and server. */
+  readonly behindBroker?: boolean;
   /** Sends bytes that are not this protocol to the server, and resolves when they were refused. */
   garbage(url: URL): Promise<void>;
 }
