@@ -46,10 +46,10 @@ export const GO: Language = {
 export const RUST: Language = {
   name: "Rust",
   folder: "rust",
-  files: ["Cargo.lock", "Cargo.toml", "build.rs", "src/", "tests/"],
+  files: ["Cargo.toml", "build.rs", "src/", "tests/"],
   async build(path) {
     const target = fileURLToPath(new URL("rust-target", CACHE));
-    const options = ["--release", "--locked", "--quiet", "--target-dir", target];
+    const options = ["--release", "--quiet", "--target-dir", target];
     await run("cargo", ["test", ...options], { cwd: path });
     await run("cargo", ["build", ...options], { cwd: path });
     return join(target, "release");
