@@ -101,6 +101,12 @@ const table = {
     "unfinished files of an earlier process removed",
     (metrics, { files }) => metrics.filesSwept.inc(files),
   ),
+  /** Accepted before, and damaged or missing since, as a power cut leaves it: the client is asked again. */
+  updateLost: row<{ client: string; round: number; file: string; reason: string }>(
+    "error",
+    "accepted update lost, its client is asked again",
+    (metrics) => metrics.updatesLost.inc(),
+  ),
   runStopped: row<
     { reason: StopReason; round: number; detail?: string | undefined; seconds?: number | undefined }
   >(

@@ -67,6 +67,11 @@ export class Metrics {
   readonly serverFailures = this.#counter("server_failures_total", "Failures of the server", []);
   readonly restores = this.#counter("restores_total", "Runs restored from their state", []);
   readonly statesFull = this.#counter("state_full_total", "Updates put off for want of room", []);
+  readonly updatesLost = this.#counter(
+    "updates_lost_total",
+    "Accepted updates whose files were damaged or missing at start",
+    [],
+  );
   readonly filesSwept = this.#counter("files_swept_total", "Unfinished files removed at start", []);
 
   readonly wireUp = this.#gauge("wire_up", "1 while clients can reach the wire", ["wire"]);

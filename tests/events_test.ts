@@ -9,6 +9,7 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   runStarted: { runId: "8f3a", name: "default", round: 1, rounds: 5 },
   runRestored: { runId: "8f3a", round: 3, updates: 2, clients: 4 },
   stateSwept: { files: 2, bytes: 1024 },
+  updateLost: { client: "edge-1", round: 2, file: "updates/2-4.safetensors", reason: "missing" },
   runStopped: { reason: "rounds", round: 5, seconds: 41.2 },
   gathering: { clients: 1, wanted: 2 },
   deserted: { phase: "gathering", round: 1 },

@@ -57,6 +57,7 @@ export class Coordinator implements AsyncDisposable {
     if (opened.open !== undefined || round > 0 || clients > 0) {
       events.runRestored({ runId, round, updates: opened.open?.answered.length ?? 0, clients });
     }
+    for (const update of opened.lost) events.updateLost(update);
     if (opened.swept.files > 0) events.stateSwept(opened.swept);
     events.runStarted({ runId, name, round, rounds: plan.rounds });
     const rooms = { roster: this.#roster, admission: this.#admission, outbox: this.#outbox };

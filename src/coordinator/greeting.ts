@@ -37,3 +37,26 @@ export function refuseHello(hello: Hello, limits: GreetingLimits): Judgement | u
   }
   return undefined;
 }
+
+/** What is known of the models that were made. */
+interface Made {
+  readonly state: { readonly closedRounds: number };
+  /** Undefined where it is not known yet, or any more. */
+  sha256(round: number): string | undefined;
+}
+
+/**
+ * Why a session is over whose client holds a model that is not this run's any more: its round had been
+ * closed, and after a power cut it was opened again. The client must forget it to get another.
+ */
+export function refuseHeld({ session, held }: Hello, made: Made): Judgement | undefined {
+  if (session.length === 0 || held === undefined) return undefined;
+  const { modelRound: round, sha256 } = held;
+  const known = made.sha256(round);
+  const isOther = known !== undefined && sha256.length > 0 && sha256.toHex() !== known;
+  if (!isOther && round <= made.state.closedRounds) return undefined;
+  return refuse(
+    Verdict.NO_SESSION,
+    `model ${round} was given up; forget it and say Hello without the session`,
+  );
+}

@@ -17,7 +17,7 @@ import type { Route } from "../contract/protocol_server.ts";
 import type { LeaveCause } from "../events.ts";
 import type { Admission } from "./admission.ts";
 import { evaluationTaskId } from "./evaluation.ts";
-import { refuseHello } from "./greeting.ts";
+import { refuseHeld, refuseHello } from "./greeting.ts";
 import { ACCEPTED, type Judgement, refuse, refuseMetrics, REJECTIONS } from "./judgement.ts";
 import { openTask } from "./open_task.ts";
 import { type CoordinatorOptions, sentence } from "./options.ts";
@@ -147,6 +147,8 @@ export class Judge {
     if (this.#rounds.state.phase === "finished") {
       return refuse(Verdict.FINISHED, "the run has ended");
     }
+    const stale = refuseHeld(hello, this.#rounds);
+    if (stale !== undefined) return stale;
     // Who has converged and left counts, too: its word is remembered.
     const { members } = this.#rounds.state;
     const crowded = members.size >= limits.maxClients && !members.has(clientId);

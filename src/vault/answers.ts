@@ -3,6 +3,7 @@
 import type { Rejection, TensorSpec } from "../weights/tensors.ts";
 import type { UploadHead } from "./assembly.ts";
 import type { Assigned, Counted, Ending, Metrics, RoundRecord, SessionRow } from "./records.ts";
+import type { LostUpdate } from "./open_round.ts";
 import type { Swept } from "./shelf.ts";
 
 /** What the state directory held, or a new run. */
@@ -27,6 +28,8 @@ export interface Opened {
   readonly model: { readonly bytes: number; readonly tensors: readonly TensorSpec[] };
   /** What an ended process had left half-way, and was removed. */
   readonly swept: Swept;
+  /** Accepted updates of which too little was left: their clients are to be asked again. */
+  readonly lost: readonly LostUpdate[];
 }
 
 export interface Part extends UploadHead {
@@ -45,6 +48,10 @@ export type PartOutcome =
   | { readonly kind: "conflict"; readonly detail: string; readonly nextOffset: number }
   /** The update as a whole is refused, and nothing of it kept. */
   | { readonly kind: Rejection["reason"]; readonly detail: string; readonly nextOffset: number };
+
+export function full(detail: string): PartOutcome {
+  return { kind: "full", detail, nextOffset: 0 };
+}
 
 /** A round whose model is made, and not saved yet. */
 export interface MadeRound {

@@ -31,7 +31,7 @@ const SCHEMA = `
   ) STRICT;
   CREATE TABLE IF NOT EXISTS updates (
     round INTEGER NOT NULL, client TEXT NOT NULL, task_id INTEGER NOT NULL, kind TEXT NOT NULL,
-    samples INTEGER NOT NULL, metrics TEXT NOT NULL, file TEXT NOT NULL,
+    samples INTEGER NOT NULL, metrics TEXT NOT NULL, file TEXT NOT NULL, checksum INTEGER,
     PRIMARY KEY (round, client)
   ) STRICT;
   CREATE TABLE IF NOT EXISTS sessions (
@@ -75,10 +75,18 @@ export class Ledger implements Disposable {
         PRAGMA synchronous = ${SYNCHRONOUS[durability]};
       `);
       this.#database.exec(SCHEMA);
+      this.#addColumns();
     } catch (error) {
       this.#database.close();
       throw error;
     }
+  }
+
+  /** Those that an older server's tables lack. */
+  #addColumns(): void {
+    const known = this.#database.prepare("SELECT name FROM pragma_table_info('updates')").all();
+    if (known.some(({ name }) => name === "checksum")) return;
+    this.#database.exec("ALTER TABLE updates ADD COLUMN checksum INTEGER");
   }
 
   startRun(runId: string, name: string): void {
@@ -113,6 +121,15 @@ export class Ledger implements Disposable {
     });
   }
 
+  /** These clients' updates are not to be had any more, and the round takes others in their place. */
+  lose(round: number, clients: readonly string[]): void {
+    this.#atomic(() => {
+      const lost = this.#database.prepare("DELETE FROM updates WHERE round = ? AND client = ?");
+      for (const client of clients) lost.run(round, client);
+      this.#database.prepare("UPDATE rounds SET stage = 'open' WHERE round = ?").run(round);
+    });
+  }
+
   closing(round: number): void {
     this.#database.prepare("UPDATE rounds SET stage = 'closing' WHERE round = ?").run(round);
   }
@@ -140,9 +157,9 @@ export class Ledger implements Disposable {
   }
 
   accept(round: number, update: UpdateRow): void {
-    const { client, taskId, kind, samples, metrics, file } = update;
-    this.#database.prepare("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?)")
-      .run(round, client, taskId, kind, samples, JSON.stringify(metrics), file);
+    const { client, taskId, kind, samples, metrics, file, checksum = null } = update;
+    this.#database.prepare("INSERT INTO updates VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .run(round, client, taskId, kind, samples, JSON.stringify(metrics), file, checksum);
   }
 
   keepSession(row: SessionRow): void {

@@ -37,6 +37,8 @@ export interface UpdateRow {
   readonly metrics: Metrics;
   /** File name within the state directory. */
   readonly file: string;
+  /** Of the file; undefined where an older server wrote it. */
+  readonly checksum: number | undefined;
 }
 
 /** A closed round, as the history tells it. */
@@ -147,6 +149,7 @@ export class Records {
         samples: Number(row.samples),
         metrics: JSON.parse(text(row.metrics)),
         file: text(row.file),
+        checksum: typeof row.checksum === "number" ? row.checksum : undefined,
       }));
   }
 

@@ -1,43 +1,31 @@
 /** Keeps what must not be lost: takes updates in, folds them, makes the model of a round, saves it. */
 
 import { createHash } from "node:crypto";
-import type { Aggregation, Strategy } from "../strategies/strategy.ts";
 import { decodeSafetensors, encodeSafetensors } from "../weights/safetensors.ts";
 import { isRejection, type NamedTensors, type Rejection } from "../weights/tensors.ts";
-import type { MadeRound, Opened, Part, PartOutcome } from "./answers.ts";
+import { full, type MadeRound, type Opened, type Part, type PartOutcome } from "./answers.ts";
 import { Assembly } from "./assembly.ts";
 import { Ledger } from "./ledger.ts";
-import type { Assigned, Ending, Metrics, RoundRecord, SessionRow, UpdateRow } from "./records.ts";
-import type { Durability } from "./durability.ts";
+import type {
+  Assigned,
+  Ending,
+  Metrics,
+  RoundRecord,
+  RoundRow,
+  SessionRow,
+  UpdateRow,
+} from "./records.ts";
 import { isFull, withRoom } from "./full.ts";
+import { type LostUpdate, type OpenRound, refold } from "./open_round.ts";
+import type { VaultOptions } from "./options.ts";
 import { Room } from "./room.ts";
 import { Shelf, type Swept } from "./shelf.ts";
 import { weightedMean } from "./training_metrics.ts";
 import { inside, VaultError } from "./vault_error.ts";
 
 export type { MadeRound, Opened, Part, PartOutcome } from "./answers.ts";
+export type { VaultOptions } from "./options.ts";
 export { VaultError } from "./vault_error.ts";
-
-export interface VaultOptions {
-  /** Everything is kept in memory, and lost with the process, where there is none. */
-  readonly stateDirectory: string | undefined;
-  readonly name: string;
-  readonly durability: Durability;
-  readonly strategy: Strategy;
-  /** Models kept on disk, newest first; at least 1. */
-  readonly keepModels: number;
-  /** Rounds whose records are kept, newest first. */
-  readonly keepRounds: number;
-  /** What the state directory may hold; undefined: what the disk does. */
-  readonly stateMaxBytes?: number | undefined;
-}
-
-interface OpenRound {
-  readonly round: number;
-  readonly assigned: readonly Assigned[];
-  readonly answered: Set<string>;
-  readonly aggregation: Aggregation;
-}
 
 export class Vault implements Disposable {
   readonly #options: VaultOptions;
@@ -82,11 +70,12 @@ export class Vault implements Disposable {
       );
     }
     let runId = run?.runId;
+    let lost: readonly LostUpdate[] = [];
     if (runId === undefined) {
       runId = crypto.randomUUID();
       this.#begin(initialModel);
       this.#ledger.startRun(runId, this.#options.name);
-    } else this.#resume();
+    } else lost = this.#resume();
     const swept = this.#sweep();
     this.#room.check(this.#modelBytes);
     const open = this.#open;
@@ -115,6 +104,7 @@ export class Vault implements Disposable {
         })),
       },
       swept,
+      lost,
     };
   }
 
@@ -138,8 +128,11 @@ export class Vault implements Disposable {
     this.#shelf.saveModel(0, initialModel);
   }
 
-  /** Goes on from the newest saved model: folds again what was accepted before the process ended. */
-  #resume(): void {
+  /**
+   * Goes on from the newest saved model: folds again what was accepted before the process ended. Gives
+   * back what a power cut has taken of it.
+   */
+  #resume(): LostUpdate[] {
     const { strategy, stateDirectory } = this.#options;
     const round = this.#ledger.records.record()?.round ?? 0;
     const bytes = this.#shelf.model(round);
@@ -152,23 +145,34 @@ export class Vault implements Disposable {
     this.#adopt(round, bytes);
     const state = this.#shelf.strategyState(round);
     if (state !== undefined) strategy.restore?.(tensorsOf(state, "the strategy's state"));
-    const unsaved = this.#ledger.records.unsaved();
-    for (const row of unsaved) {
-      this.#start(row.round, row.assigned);
-      for (const update of this.#ledger.records.updates(row.round)) this.#refold(update);
-      if (row.stage === "closing") {
-        this.close(row.round);
-        this.save(row.round, 0);
-      }
-    }
+    return this.#ledger.records.unsaved().flatMap((row) => this.#goOn(row));
   }
 
-  #refold(update: UpdateRow): void {
-    const { client, samples, kind, file } = update;
-    const tensors = tensorsOf(this.#shelf.update(file), file);
-    const rejection = this.#open?.aggregation.add({ client, samples, kind, tensors });
-    if (rejection !== undefined) throw new VaultError(`Cannot use ${file}: ${rejection.detail}`);
-    this.#open?.answered.add(client);
+  /** Goes on with a round whose model is not saved. One that had been decided is open again if it lost an update. */
+  #goOn({ round, stage, assigned }: RoundRow): LostUpdate[] {
+    const updates = this.#ledger.records.updates(round);
+    if (this.#open !== undefined) return this.#giveUp(round, updates);
+    const open = this.#start(round, assigned);
+    const lost = refold(open, updates, this.#shelf);
+    const [first] = lost;
+    if (first === undefined) {
+      if (stage !== "closing") return lost;
+      this.close(round);
+      this.save(round, 0);
+    } else if (this.#options.durability === "power") {
+      throw new VaultError(
+        `Cannot use ${first.file}, an update of ${first.client}: ${first.reason}`,
+      );
+    } else this.#ledger.lose(round, lost.map(({ client }) => client));
+    return lost;
+  }
+
+  /** A round had begun on the model of one that is open again: what was trained from that is in vain. */
+  #giveUp(round: number, updates: readonly UpdateRow[]): LostUpdate[] {
+    const reason = "the model that it was trained from is lost";
+    this.#ledger.lose(round, updates.map(({ client }) => client));
+    this.#ledger.abandon(round);
+    return updates.map(({ client, file }) => ({ client, round, file, reason }));
   }
 
   begin(round: number, assigned: readonly Assigned[]): void {
@@ -176,11 +180,11 @@ export class Vault implements Disposable {
     this.#start(round, assigned);
   }
 
-  #start(round: number, assigned: readonly Assigned[]): void {
+  #start(round: number, assigned: readonly Assigned[]): OpenRound {
     const totalSamples = assigned.reduce((sum, each) => sum + each.samples, 0);
     const model = { round: round - 1, tensors: this.#tensors };
     const aggregation = this.#options.strategy.aggregate(model, round, { totalSamples });
-    this.#open = { round, assigned, answered: new Set(), aggregation };
+    return this.#open = { round, assigned, answered: new Set(), aggregation };
   }
 
   /** Takes a part of an update. The coordinator has checked client, task, samples and sizes. */
@@ -244,11 +248,11 @@ export class Vault implements Disposable {
     const update = { client, samples, kind, tensors };
     const rejection = open.aggregation.check(update);
     if (rejection !== undefined) return rejection;
-    const file = this.#shelf.finishUpload(client, { round: open.round, taskId });
+    const kept = this.#shelf.finishUpload(client, { round: open.round, taskId });
     try {
-      this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, file });
+      this.#ledger.accept(open.round, { client, taskId, kind, samples, metrics, ...kept });
     } catch (error) {
-      this.#shelf.dropUpdates([file]);
+      this.#shelf.dropUpdates([kept.file]);
       throw error;
     }
     open.aggregation.add(update);
@@ -387,10 +391,6 @@ export class Vault implements Disposable {
     this.#ledger[Symbol.dispose]();
     this.#shelf[Symbol.dispose]();
   }
-}
-
-function full(detail: string): PartOutcome {
-  return { kind: "full", detail, nextOffset: 0 };
 }
 
 function tensorsOf(bytes: Uint8Array, what: string): NamedTensors {

@@ -2,14 +2,11 @@
 
 import assert from "node:assert/strict";
 import { Session } from "../../src/client/session.ts";
-import type { Outcome } from "../../src/coordinator/options.ts";
-import { TextLineStream } from "../../src/demo/lines.ts";
-import { decodeSafetensors } from "../../src/weights/safetensors.ts";
-import { isRejection } from "../../src/weights/tensors.ts";
-import { GivenTrainer } from "../client/given_trainer.ts";
-import { weights } from "../support/federation.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
-import type { KilledServerSpec, Killing } from "./killed_server.ts";
+import type { Killing } from "./killed_server.ts";
+import { adding } from "./adding_trainer.ts";
+import { KilledServer } from "./killed_server_process.ts";
+import { valuesOf } from "../support/member.ts";
 
 /** A power of two: each client's share of the mean is exact in float32. */
 const CLIENTS = 4;
@@ -39,73 +36,6 @@ const STATES: readonly [state: string, killing: Killing][] = [
   ["about to end", { call: "end", when: "asked", count: 1 }],
 ];
 
-interface Listening {
-  readonly url: string;
-  readonly runId: string;
-}
-
-class Server implements AsyncDisposable {
-  readonly #child: Deno.ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(spec: KilledServerSpec) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--no-check", "--quiet", program, JSON.stringify(spec)],
-      stdin: "null",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    this.#lines = this.#child.stdout.pipeThrough(new TextDecoderStream())
-      .pipeThrough(new TextLineStream())[Symbol.asyncIterator]();
-  }
-
-  async #says<Line>(): Promise<Line> {
-    const { value, done } = await this.#lines.next();
-    assert.ok(!done, "the server has ended");
-    return JSON.parse(value);
-  }
-
-  listening(): Promise<Listening> {
-    return this.#says();
-  }
-
-  outcome(): Promise<Outcome> {
-    return this.#says();
-  }
-
-  async ended(): Promise<Deno.CommandStatus> {
-    const status = await this.#child.status;
-    while (!(await this.#lines.next()).done);
-    return status;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      this.#child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended
-    }
-    await this.ended();
-  }
-}
-
-const program = new URL("./killed_server.ts", import.meta.url).pathname;
-
-/** Client i adds 1 to parameter i: the model shows whose updates are in it, and how often. */
-function trainerOf(index: number): GivenTrainer {
-  return new GivenTrainer((model) => {
-    const values = valuesOf(model);
-    values[index] = (values[index] ?? 0) + 1;
-    return weights(values);
-  });
-}
-
-function valuesOf(model: Uint8Array): number[] {
-  const tensors = decodeSafetensors(model);
-  assert.ok(!isRejection(tensors));
-  return [...new Float32Array((tensors.get("w")?.bytes ?? new Uint8Array()).slice().buffer)];
-}
-
 for (const [state, killing] of STATES) {
   Deno.test(`killed ${state}, a server goes on where it was: each update counts once`, async () => {
     using directory = new StateDirectory();
@@ -115,9 +45,9 @@ for (const [state, killing] of STATES) {
       rounds: ROUNDS,
       parameters: PARAMETERS,
     };
-    await using first = new Server({ ...spec, port: 0, killing, hasty: false });
+    await using first = new KilledServer({ ...spec, port: 0, killing, hasty: false });
     const { url, runId } = await first.listening();
-    const trainers = Array.from({ length: CLIENTS }, (_, index) => trainerOf(index));
+    const trainers = Array.from({ length: CLIENTS }, (_, index) => adding(index));
     const runIds = new Set<string>();
     const stop = new AbortController();
     const sessions = trainers.map((trainer, index) =>
@@ -140,7 +70,7 @@ for (const [state, killing] of STATES) {
     // it is kept.
     const kept = killing.call === "endSession" ? killing.count : 0;
     const port = Number(new URL(url).port);
-    await using second = new Server({ ...spec, port, killing: undefined, hasty });
+    await using second = new KilledServer({ ...spec, port, killing: undefined, hasty });
     try {
       assert.equal((await second.listening()).runId, runId);
       const { rounds, sha256, confirmed } = await second.outcome();

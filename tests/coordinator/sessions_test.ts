@@ -1,9 +1,11 @@
 /** Sessions that outlive the process: what a client finds when its server is back. */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { LeaveReason, Verdict } from "../../src/contract/federation_pb.ts";
 import { Federation, type FederationSpec, weights } from "../support/federation.ts";
 import { grpc } from "../support/grpc.ts";
+import { valuesOf } from "../support/member.ts";
 import { body, hello } from "../support/peer.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 
@@ -64,6 +66,33 @@ Deno.test("an accepted update is a duplicate after a restart, while its round is
   await federation.logged("round closed", { round: 1, clients: 2 });
   assert.equal((await again.update(task, UPDATE)).verdict, Verdict.DUPLICATE);
   assert.equal((await last.update(others, UPDATE)).verdict, Verdict.DUPLICATE);
+});
+
+Deno.test("an accepted update that is damaged is named in the log, and its client is asked again", async () => {
+  using directory = new StateDirectory();
+  await using stack = new AsyncDisposableStack();
+  const first = stack.use(await open(directory));
+  const [a, b] = [stack.use(await first.join("a")), stack.use(await first.join("b"))];
+  const [{ session }, { session: other }] = [a, b];
+  const [task, others] = [await a.task(1), await b.task(1)];
+  assert.equal((await a.update(task, UPDATE)).verdict, Verdict.ACCEPTED);
+  await stack.disposeAsync();
+  for (const file of directory.files("updates")) Deno.truncateSync(join(directory.path, file), 9);
+
+  await using federation = await open(directory);
+  const { fields } = await federation.logged("accepted update lost, its client is asked again");
+  assert.equal(fields.client, "a");
+  assert.equal(fields.round, 1);
+  await using again = await federation.dial("a");
+  await again.hello({ session });
+  assert.equal((await again.task(1)).taskId, task.taskId);
+  assert.equal((await again.update(task, UPDATE)).verdict, Verdict.ACCEPTED);
+  assert.equal((await again.update(task, UPDATE)).verdict, Verdict.DUPLICATE);
+  await using last = await federation.dial("b");
+  await last.hello({ session: other });
+  assert.equal((await last.update(others, weights([3, 4, 5, 6]))).verdict, Verdict.ACCEPTED);
+  await federation.logged("round closed", { round: 1, clients: 2, samples: 200 });
+  assert.deepEqual(valuesOf(await last.model(1)), [2, 3, 4, 5]);
 });
 
 Deno.test("a session that its client has left is not resumed after a restart", async () => {

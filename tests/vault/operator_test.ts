@@ -13,6 +13,7 @@ import {
   send,
   train,
 } from "./federation_of_five.ts";
+import { DAMAGES } from "./damages.ts";
 import { StateDirectory } from "./state_directory.ts";
 
 /** Opening is refused with one sentence that fits. */
@@ -107,19 +108,22 @@ Deno.test("a state directory whose newest model is gone is refused, not begun an
   refuses(() => openVault(directory.path), /lacks the model of round 1.*--state/);
 });
 
-for (const file of ["models/round-000001.safetensors", "updates/2-20.safetensors"]) {
-  Deno.test(`a damaged ${file} is refused`, () => {
+Deno.test("a damaged model is refused", () => {
+  using directory = used();
+  Deno.truncateSync(join(directory.path, "models", "round-000001.safetensors"), 100);
+  refuses(() => openVault(directory.path), /Cannot read the model of round 1/);
+});
+
+for (const [damage, what] of DAMAGES) {
+  Deno.test(`power: an update that was synced and is ${what} all the same is refused by its name`, () => {
     using directory = used();
-    Deno.truncateSync(join(directory.path, file), 100);
-    refuses(() => openVault(directory.path), /malformed|Cannot read/);
+    damage(join(directory.path, "updates", "2-20.safetensors"));
+    refuses(
+      () => openVault(directory.path, { durability: "power" }),
+      /updates.2-20\.safetensors, an update of ann: its file is/,
+    );
   });
 }
-
-Deno.test("an update that is gone is refused", () => {
-  using directory = used();
-  Deno.removeSync(join(directory.path, "updates", "2-20.safetensors"));
-  refuses(() => openVault(directory.path), /Cannot use the state directory/);
-});
 
 Deno.test("the state of another strategy is refused", () => {
   using directory = used("fedadam");

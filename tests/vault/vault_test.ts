@@ -64,6 +64,7 @@ Deno.test("a new run begins with the initial model", () => {
         ],
       },
       swept: { files: 0, bytes: 0 },
+      lost: [],
     },
   );
 });
