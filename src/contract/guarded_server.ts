@@ -16,6 +16,9 @@ import type {
   Upcalls,
 } from "./protocol_server.ts";
 
+/** Routes of whose refusals the operator has heard are remembered, the newest. */
+const MOST_TOLD = 10_000;
+
 export type GuardOptions = Omit<GatekeeperOptions, "expired">;
 
 export class GuardedServer implements ProtocolServer {
@@ -86,6 +89,9 @@ export class GuardedServer implements ProtocolServer {
 
   #tell({ id }: Route, clientId: string, reason: string): void {
     if (this.#told.has(id)) return;
+    // A route that was dropped is not heard of again; what came on it last must not stay for ever.
+    const [oldest] = this.#told;
+    if (oldest !== undefined && this.#told.size >= MOST_TOLD) this.#told.delete(oldest);
     this.#told.add(id);
     this.#upcalls?.observe({ kind: "refused", remote: clientId, reason });
   }

@@ -81,12 +81,15 @@ export class Finale implements Disposable {
     );
   }
 
-  /** A client says which model it holds. True when it is the final one. */
-  confirm(client: string, sha256: Uint8Array): boolean {
-    if (this.#final?.sha256 !== sha256.toHex()) return false;
+  /**
+   * A client says which model it holds. Undefined where it is not the final one; else whether the
+   * confirmation is remembered, as clients under ever new names could confirm for ever.
+   */
+  confirm(client: string, sha256: Uint8Array): { remembered: boolean } | undefined {
+    if (this.#final?.sha256 !== sha256.toHex()) return undefined;
     const { maxClients } = this.#parts.options.limits;
     if (this.#confirmed.size < maxClients) this.#confirmed.add(client);
-    return true;
+    return { remembered: this.#confirmed.has(client) };
   }
 
   /** Ends the run when nobody is left to wait for. */

@@ -313,12 +313,13 @@ export class Judge {
         if (finale.final === undefined) {
           return this.#goodbye(client, "dropped", "left before the end");
         }
-        if (!finale.confirm(client.id, leave.modelSha256)) {
+        const confirmed = finale.confirm(client.id, leave.modelSha256);
+        if (confirmed === undefined) {
           return refuse(Verdict.MALFORMED, "model_sha256 is not the final model's");
         }
         const { sha256 } = finale.final;
         this.#options.events.modelConfirmed({ client: client.id, wire, sha256 });
-        return this.#confirmed(client);
+        return this.#confirmed(client, confirmed);
       }
       default:
         return this.#goodbye(client, "shutting_down");
@@ -326,8 +327,11 @@ export class Judge {
   }
 
   /** Who got the verdict on this is not waited for after a restart. */
-  async #confirmed(client: Client): Promise<Judgement> {
-    const kept = this.#sessions.end(client.id, true);
+  async #confirmed(
+    client: Client,
+    { remembered }: { remembered: boolean },
+  ): Promise<Judgement> {
+    const kept = this.#sessions.end(client.id, remembered);
     this.#goodbye(client, "done");
     await kept;
     return ACCEPTED;

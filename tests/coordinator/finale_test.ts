@@ -10,6 +10,7 @@ import {
 import { grpc } from "../support/grpc.ts";
 import { type Member, valuesOf } from "../support/member.ts";
 import { body, heartbeat, hello } from "../support/peer.ts";
+import { Archive } from "../../src/vault/archive.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 
 async function open(spec: Partial<FederationSpec> = {}): Promise<Federation> {
@@ -136,6 +137,23 @@ Deno.test("Finish waits for the evaluation of the final model, but not for ever"
     federation.clock.pass(HEARTBEAT_MS);
   }
   assert.deepEqual((await member.hears("finish")).metrics, {});
+});
+
+Deno.test("of clients under ever new names no more confirm in the ledger than there may be clients", async () => {
+  using directory = new StateDirectory();
+  {
+    await using federation = await open({ state: directory.path, limits: { maxClients: 2 } });
+    await using member = await federation.join("a");
+    await answer(member);
+    await member.hears("finish");
+    for (const name of ["b", "c", "d", "e"]) {
+      await using late = await federation.join(name);
+      assert.equal((await late.confirm()).verdict, Verdict.ACCEPTED);
+    }
+    assert.equal(federation.coordinator.phase, "finishing");
+  }
+  using archive = new Archive(directory.path);
+  assert.deepEqual(archive.records.confirmed(), ["b", "c"]);
 });
 
 Deno.test("a server that ended before its clients heard Finish tells them when it is back", async () => {
