@@ -99,6 +99,9 @@ const strategy = z.strictObject({
 const limits = z.strictObject({
   maxClients: clients().default(1000).describe("Clients in the federation at once"),
   maxConnections: clients().default(1000).describe("Connections on each wire at once"),
+  proofTimeoutMs: milliseconds(100).default(30_000).describe(
+    "Where tokens are required: in which a connection's client must have proven its id",
+  ),
   maxSamples: z.int().min(1).max(LARGEST_UINT32).default(10_000_000).describe(
     "Samples one client may claim",
   ),

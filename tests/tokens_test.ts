@@ -6,12 +6,12 @@ import { Session, SessionEnded, type SessionEvent } from "../src/client/session.
 import type { Dial } from "../src/contract/connection.ts";
 import { ConnectionLost } from "../src/contract/connection.ts";
 import { ClosingReason, Verdict } from "../src/contract/federation_pb.ts";
-import type { TimeOfDay } from "../src/contract/time_of_day.ts";
 import { dialUrl, PROTOCOLS } from "../src/protocols/mod.ts";
 import { GivenTrainer } from "./client/given_trainer.ts";
 import { type AnySubject, Federation, type FederationSpec, weights } from "./support/federation.ts";
 import { Member, valuesOf } from "./support/member.ts";
 import { heartbeat, hello } from "./support/peer.ts";
+import { StandingTime } from "./support/standing_time.ts";
 import { FOREIGN, NOW_MS, OTHER, RULE, tokenFor } from "./support/tokens.ts";
 import { wire } from "./support/wires.ts";
 import { grpc } from "./support/grpc.ts";
@@ -207,29 +207,6 @@ for (const name of PROTOCOLS) {
     const final = await sessionOf(federation, { name, token: tokenFor("client-1") }).run();
     assert.equal(final.round, 1);
   });
-}
-
-/** Time that stands still until the test moves it. */
-class StandingTime implements TimeOfDay {
-  #nowMs = NOW_MS;
-  readonly #timers = new Set<() => void>();
-
-  nowMs(): number {
-    return this.#nowMs;
-  }
-
-  after(_delayMs: number, act: () => void): () => void {
-    this.#timers.add(act);
-    return () => void this.#timers.delete(act);
-  }
-
-  pass(durationMs: number): void {
-    this.#nowMs += durationMs;
-    for (const act of [...this.#timers]) {
-      this.#timers.delete(act);
-      act();
-    }
-  }
 }
 
 for (const form of ["sealed", "open"] as const) {

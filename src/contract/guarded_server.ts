@@ -4,6 +4,8 @@ import type { ServerMessage } from "./federation_pb.ts";
 import { serverMessage } from "./codec.ts";
 import { Verdict } from "./federation_pb.ts";
 import { Gatekeeper, type GatekeeperOptions, type Place } from "./gatekeeper.ts";
+import { Newcomers } from "./newcomers.ts";
+import { systemTime } from "./time_of_day.ts";
 import type {
   Address,
   Answer,
@@ -19,11 +21,20 @@ import type {
 /** Routes of whose refusals the operator has heard are remembered, the newest. */
 const MOST_TOLD = 10_000;
 
-export type GuardOptions = Omit<GatekeeperOptions, "expired">;
+export interface GuardOptions extends Omit<GatekeeperOptions, "expired"> {
+  readonly maxConnections: number;
+  /** In which a connection's client must have proven its id. */
+  readonly proofTimeoutMs: number;
+}
+
+/** When a client comes again that found every place taken. */
+const RETRY_AFTER_MS = 5000;
 
 export class GuardedServer implements ProtocolServer {
   readonly #server: ProtocolServer;
   readonly #keeper: Gatekeeper;
+  readonly #newcomers: Newcomers;
+  readonly #maxConnections: number;
   /** Routes on which somebody was refused: the operator hears of each once. */
   readonly #told = new Set<number>();
   readonly #closing = new AbortController();
@@ -33,6 +44,8 @@ export class GuardedServer implements ProtocolServer {
   constructor(server: ProtocolServer, options: GuardOptions) {
     this.#server = server;
     this.#keeper = new Gatekeeper({ ...options, expired: (place) => this.#expired(place) });
+    this.#newcomers = new Newcomers({ time: systemTime, ...options });
+    this.#maxConnections = options.maxConnections;
   }
 
   get closed(): Promise<void> {
@@ -44,6 +57,7 @@ export class GuardedServer implements ProtocolServer {
     return this.#server.listen({
       deliver: (arrival) => this.#deliver(arrival, upcalls),
       observe: (event) => upcalls.observe(event),
+      meet: (end) => this.#newcomers.meet(end),
     });
   }
 
@@ -65,6 +79,7 @@ export class GuardedServer implements ProtocolServer {
     const passage = this.#keeper.hear(route.id, arrival);
     switch (passage.kind) {
       case "passes":
+        if (passage.isFirst && !this.#newcomers.prove(route)) return this.#refuse(passage.arrival);
         return this.#covered(upcalls.deliver(passage.arrival), route);
       case "challenged":
         void this.#server.send(route, passage.challenge, { signal: this.#closing.signal });
@@ -76,6 +91,19 @@ export class GuardedServer implements ProtocolServer {
         this.#tell(route, arrival.message.clientId, passage.detail);
         return Promise.resolve(undefined);
     }
+  }
+
+  /** A client with a token that finds every place taken by others with theirs. */
+  #refuse({ route, ...arrival }: Arrival): Promise<Answer | undefined> {
+    const detail = `all ${this.#maxConnections} connections are taken`;
+    const message = "message" in arrival ? arrival.message : undefined;
+    this.#tell(route, message?.clientId ?? "", detail);
+    const sequence = message?.sequence ?? 0;
+    const value = { sequence, verdict: Verdict.BUSY, detail, retryAfterMs: RETRY_AFTER_MS };
+    const answer = serverMessage({ body: { case: "receipt", value } }) as Answer;
+    this.#keeper.cover(route.id, answer);
+    this.#keeper.forget(route.id);
+    return Promise.resolve(sequence === 0 ? undefined : answer);
   }
 
   async #covered(
@@ -129,6 +157,7 @@ export class GuardedServer implements ProtocolServer {
     this.#closing.abort();
     await this.#server[Symbol.asyncDispose]();
     this.#keeper[Symbol.dispose]();
+    this.#newcomers[Symbol.dispose]();
   }
 }
 

@@ -44,6 +44,19 @@ export type WireEvent =
 export interface Upcalls {
   readonly deliver: Deliver;
   observe(event: WireEvent): void;
+  /**
+   * Called with each connection as soon as it is there, where it matters who is on it. `end` closes
+   * it, with what the operator and the peer are told; no arrival is due then.
+   */
+  meet?(end: (reason: string) => void): Newcomer;
+}
+
+/** A connection on which nobody has proven an id yet. */
+export interface Newcomer {
+  /** It has a route from now on. */
+  becomes(route: Route): void;
+  /** It is over. */
+  left(): void;
 }
 
 /** A URL a client can join, complete with federation name and whatever it must know to trust it. */

@@ -63,9 +63,17 @@ export function workerLink(
   const { tls, tokens, worker = spawn(wire, config) } = run;
   // DDS has no TLS, and is not given what it has no use for.
   const proof = wire === "dds" || tls === undefined ? {} : { tls };
-  const server = { ...serverOptions(wire, config, tokens), ...proof };
+  const told = serverOptions(wire, config, tokens);
+  // The guard bounds connections; those that make room for others take a moment to close.
+  const maxConnections = tokens === undefined ? told.maxConnections : 2 * told.maxConnections;
+  const server = { ...told, maxConnections, ...proof };
   // Whoever is on its network can read what DDS carries.
-  const guard = tokens && { rule: tokens, sealedOnly: wire === "dds" };
+  const guard = tokens && {
+    rule: tokens,
+    sealedOnly: wire === "dds",
+    maxConnections: config.limits.maxConnections,
+    proofTimeoutMs: config.limits.proofTimeoutMs,
+  };
   return new WorkerLink(worker, { server, own: config[wire] }, {
     ...pacing(config, run),
     ...(guard === undefined ? {} : { guard }),

@@ -5,31 +5,33 @@ import type { Upcalls, WireEvent } from "../../src/contract/protocol_server.ts";
 import { RULE } from "../support/tokens.ts";
 import { SmallServer } from "./small_server.ts";
 
-/** A small server whose upcalls are at hand. */
-class Exposed extends SmallServer {
-  upcalls: Upcalls | undefined;
-
-  override listen(upcalls: Upcalls) {
-    this.upcalls = upcalls;
-    return super.listen(upcalls);
-  }
-}
-
 /** A guarded server, what the operator hears of it, and how to say Hello to it without a token. */
 async function listening() {
-  const server = new Exposed({});
-  const guarded = new GuardedServer(server, { rule: RULE, sealedOnly: false });
+  const small = new SmallServer({});
+  const inner = Promise.withResolvers<Upcalls>();
+  const listen = small.listen.bind(small);
+  small.listen = (upcalls) => {
+    inner.resolve(upcalls);
+    return listen(upcalls);
+  };
+  const guarded = new GuardedServer(small, {
+    rule: RULE,
+    sealedOnly: false,
+    maxConnections: 2,
+    proofTimeoutMs: 1000,
+  });
   const refused: string[] = [];
   await guarded.listen({
     deliver: () => Promise.resolve(undefined),
     observe: (event: WireEvent) => event.kind === "refused" && refused.push(event.remote),
   });
+  const server = await inner.promise;
   const say = (id: number) => {
     const message = clientMessage({
       clientId: `client-${id}`,
       body: { case: "hello", value: { contractVersion: 1, nonce: new Uint8Array(16), samples: 1 } },
     });
-    return server.upcalls?.deliver({ kind: "message", route: { wire: "small", id }, message });
+    return server.deliver({ kind: "message", route: { wire: "small", id }, message });
   };
   return { guarded, server, refused, say };
 }
@@ -40,7 +42,7 @@ Deno.test("GuardedServer tells of each route's refusals once, and again of a rou
   for (const id of [1, 1, 2, 1]) await say(id);
   assert.deepEqual(refused, ["client-1", "client-2"]);
   const route = { wire: "small", id: 1 };
-  await server.upcalls?.deliver({ kind: "detached", route, reason: "gone" });
+  await server.deliver({ kind: "detached", route, reason: "gone" });
   await say(1);
   assert.deepEqual(refused, ["client-1", "client-2", "client-1"]);
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { DEFAULT_PART_BYTES, largestMessageBytes } from "../../src/contract/codec.ts";
 import type { Dial } from "../../src/contract/connection.ts";
+import type { GuardOptions } from "../../src/contract/guarded_server.ts";
 import type { PacingOptions } from "../../src/contract/paced_server.ts";
 import type { Address, ProtocolServer } from "../../src/contract/protocol_server.ts";
 import type { ServerOptions } from "../../src/contract/server_options.ts";
@@ -27,6 +28,8 @@ export interface Subject<Own> {
   readonly readsAhead?: string;
   /** Tokens are required, and `dial` has one for each client. */
   readonly tokens?: TokenRule;
+  /** Connections there may be where tokens are required, and how long until they have proven an id. */
+  readonly places?: Partial<Pick<GuardOptions, "maxConnections" | "proofTimeoutMs">>;
   /** By which tokens expire; in process alone. */
   readonly time?: TimeOfDay;
   /** A token in Hello is taken, too. */
@@ -62,9 +65,16 @@ export function serverOptions(wire: string, tls?: TlsOptions): ServerOptions {
 
 /** What else its server is told where a subject asks for tokens. */
 export function guarded<Own>(
-  { tokens, time, takesOpen = false, guardsItself = false }: Subject<Own>,
+  { tokens, time, takesOpen = false, guardsItself = false, places }: Subject<Own>,
 ): { server: Pick<ServerOptions, "tokens">; pacing: Pick<PacingOptions, "guard"> } {
   if (tokens === undefined) return { server: {}, pacing: {} };
-  const guard = { rule: tokens, sealedOnly: !takesOpen, ...(time === undefined ? {} : { time }) };
+  const guard = {
+    rule: tokens,
+    sealedOnly: !takesOpen,
+    maxConnections: 200,
+    proofTimeoutMs: 600_000,
+    ...places,
+    ...(time === undefined ? {} : { time }),
+  };
   return { server: { tokens }, pacing: guardsItself ? {} : { guard } };
 }

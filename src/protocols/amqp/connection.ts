@@ -1,6 +1,6 @@
 /** One client's connection: owns its socket, reads it, and closes it as §2.2.4 and 1.4 close demand. */
 
-import type { Upcalls } from "../../contract/protocol_server.ts";
+import type { Newcomer, Upcalls } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import { type StreamConn, TlsError } from "../../contract/tls.ts";
 import { Channels } from "./channels.ts";
@@ -62,6 +62,7 @@ export class AmqpConnection {
   readonly #frames = new FrameBuffer(FRAME_MIN_BYTES);
   readonly #outbox: Outbox;
   readonly #handshake: Handshake;
+  readonly #newcomer: Newcomer | undefined;
   #opened: Opened | undefined;
   #phase: Phase = "header";
   #readBytes = 0;
@@ -86,6 +87,13 @@ export class AmqpConnection {
       heartbeatSeconds: Math.min(65535, Math.ceil(server.heartbeatIntervalMs / 1000)),
       federation: server.federation,
     });
+    this.#newcomer = ground.upcalls.meet?.((reason) => this.#giveWay(reason));
+  }
+
+  /** Nobody has proven an id here in time. */
+  #giveWay(reason: string): void {
+    if (this.#isOpening) this.#abandon(reason);
+    else if (this.#phase === "open") this.#turnAway(new AmqpException("RESOURCE_ERROR", reason));
   }
 
   get #isOpening(): boolean {
@@ -252,7 +260,11 @@ export class AmqpConnection {
       federation: server.federation,
       clientId: agreement.clientId,
       owner: this,
-      join: (key) => join(this, key),
+      join: (key) => {
+        const joined = join(this, key);
+        this.#newcomer?.becomes(joined.route);
+        return joined;
+      },
     });
     const channels = new Channels({
       ...agreement,
@@ -371,6 +383,7 @@ export class AmqpConnection {
     if (this.#phase === "over") return;
     this.#phase = "over";
     clearTimeout(this.#deadline);
+    this.#newcomer?.left();
     this.#outbox.close();
     this.#leave(reason);
     try {

@@ -1,7 +1,7 @@
 /** One client's route: its writer on fl_up as the server's reader hears it, and our writer to it. */
 
 import { Gate } from "../../contract/gate.ts";
-import type { Answer, Deliver, Route } from "../../contract/protocol_server.ts";
+import type { Answer, Deliver, Newcomer, Route } from "../../contract/protocol_server.ts";
 import { type Cyclone, PUBLICATION_MATCHED } from "./cyclone.ts";
 import type { Domain } from "./domain.ts";
 import { Inbox } from "./inbox.ts";
@@ -45,6 +45,8 @@ export class ClientRoute {
   readonly outbox: Outbox;
   /** Why the client is going: it is detached once all it wrote was read. */
   leaving: string | undefined;
+  /** Where tokens are required: whoever has not proven an id here yet. */
+  newcomer: Newcomer | undefined;
   /** Sequence of the next sample, once there was one. */
   nextSeq: bigint | undefined;
   readonly #premises: Premises;

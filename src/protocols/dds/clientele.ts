@@ -150,6 +150,8 @@ export class Clientele implements AsyncDisposable {
     this.#byPublication.set(publication, client);
     this.#byClient.set(clientId, client);
     this.#byId.set(route.id, client);
+    client.newcomer = this.#options.upcalls.meet?.((reason) => this.#refuse(client, reason));
+    client.newcomer?.becomes(route);
     this.#options.upcalls.observe({ kind: "connected", remote: clientId });
   }
 
@@ -255,6 +257,7 @@ export class Clientele implements AsyncDisposable {
     this.#byPublication.delete(client.publication);
     this.#ignored.add(client.publication); // until it is no longer matched
     this.#byId.delete(client.route.id);
+    client.newcomer?.left();
     if (this.#byClient.get(client.clientId) === client) this.#byClient.delete(client.clientId);
     this.#options.upcalls.observe({ kind: "disconnected", remote: client.clientId, reason });
     const ended = client.end(performance.now() + FAREWELL_MS)

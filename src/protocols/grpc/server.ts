@@ -155,12 +155,20 @@ export class GrpcServer implements ProtocolServer {
   ): Promise<void> {
     const upcalls = this.#upcalls;
     const { route } = session;
-    const peer = this.#sockets.peer(remote);
+    const socket = this.#sockets.session(remote);
     this.#sessions.set(route.id, session);
     upcalls.observe({ kind: "connected", remote });
+    const newcomer = upcalls.meet?.((reason) => {
+      upcalls.observe({ kind: "refused", remote, reason });
+      session.end(reason);
+    });
+    newcomer?.becomes(route);
     await session.serve((arrival) => upcalls.deliver(arrival), intake.gate);
+    newcomer?.left();
+    socket.over();
     this.#sessions.delete(route.id);
-    const reason = session.ended ?? intake.refusal ?? peer?.loss ?? "The client ended the stream";
+    const reason = session.ended ?? intake.refusal ?? socket.loss() ??
+      "The client ended the stream";
     upcalls.observe({ kind: "disconnected", remote, reason });
     if (session.ended === undefined) await upcalls.deliver({ kind: "detached", route, reason });
   }

@@ -32,6 +32,8 @@ interface Peer {
   spoken: Socket;
   /** It called a method: it does speak gRPC. */
   called: boolean;
+  /** Clients' sessions that are open on it. */
+  sessions: number;
   heardBytes: number;
   silentIntervals: number;
   /** The connection was reset: no word about what the peer speaks. */
@@ -98,8 +100,16 @@ export class Sockets implements AsyncDisposable {
     if (peer !== undefined) peer.called = true;
   }
 
-  peer(remote: string): { readonly loss: string | undefined } | undefined {
-    return this.#peers.get(remote);
+  /** A session begins on a socket. Gives back what knows why the socket is lost, and its end. */
+  session(remote: string): { readonly loss: () => string | undefined; readonly over: () => void } {
+    const peer = this.#peers.get(remote);
+    if (peer !== undefined) peer.sessions++;
+    return {
+      loss: () => peer?.loss,
+      over: () => {
+        if (peer !== undefined) peer.sessions--;
+      },
+    };
   }
 
   /** Bytes since `listen`, as the sockets count them. */
@@ -126,7 +136,7 @@ export class Sockets implements AsyncDisposable {
 
   #admit(socket: Socket): void {
     const remote = `${socket.remoteAddress}:${socket.remotePort}`; // as grpc-js writes it
-    if (this.#peers.size >= this.#options.maxSockets) {
+    if (this.#peers.size >= this.#options.maxSockets && !this.#makeRoom()) {
       socket.destroy();
       this.#options.refused(remote, `There are ${this.#peers.size} connections already`);
       return;
@@ -136,6 +146,7 @@ export class Sockets implements AsyncDisposable {
       greeted: false,
       spoken: socket,
       called: false,
+      sessions: 0,
       heardBytes: 0,
       silentIntervals: 0,
       isReset: false,
@@ -163,6 +174,17 @@ export class Sockets implements AsyncDisposable {
     });
     if (this.#context === undefined) this.#options.serve(socket);
     else this.#secure(peer, this.#context);
+  }
+
+  /** The oldest socket without a session gives its place up. False where there is none. */
+  #makeRoom(): boolean {
+    for (const peer of this.#peers.values()) {
+      if (peer.sessions > 0 || peer.loss !== undefined) continue;
+      peer.loss = "Others need its place, and it has no session";
+      peer.socket.destroy();
+      return true;
+    }
+    return false;
   }
 
   #secure(peer: Peer, context: SecureContext): void {

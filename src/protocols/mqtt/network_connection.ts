@@ -1,6 +1,7 @@
 /** One network connection (MQTT 5 and 3.1.1 §4.2): its socket, its first packet and its end. */
 
 import { Gate } from "../../contract/gate.ts";
+import type { Newcomer } from "../../contract/protocol_server.ts";
 import { admit, refusingConnack } from "./admission.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { type Cut, FrameReader } from "./frames.ts";
@@ -45,6 +46,7 @@ export class NetworkConnection {
   readonly #packets = new PacketReader();
   readonly #gate: Gate;
   readonly #cancelGreeting: () => void;
+  readonly #newcomer: Newcomer | undefined;
   #cancelLinger = () => {};
   #session: Session | undefined;
   #keepAlive: KeepAlive | undefined;
@@ -64,7 +66,15 @@ export class NetworkConnection {
       connectTimeoutMs,
       () => this.#turnAway(`no CONNECT came within ${connectTimeoutMs} ms`),
     );
+    this.#newcomer = endpoint.upcalls.meet?.((reason) => this.#giveWay(reason));
     this.ended = this.#run();
+  }
+
+  /** Nobody has proven an id here in time. */
+  #giveWay(reason: string): void {
+    if (this.#session === undefined) return this.#turnAway(reason);
+    this.#observeRefusal(reason);
+    this.#session.end({ code: ReasonCode.QUOTA_EXCEEDED, reason }, { detached: true });
   }
 
   /** The server ends: the client is told, the coordinator knows. */
@@ -96,6 +106,7 @@ export class NetworkConnection {
     }
     this.#cancelGreeting();
     this.#cancelLinger();
+    this.#newcomer?.left();
     closeQuietly(this.#socket);
   }
 
@@ -177,6 +188,7 @@ export class NetworkConnection {
     if ("code" in admission) return this.#refuse(admission, level);
     const route = this.#endpoint.enrol(admission.clientId);
     if ("code" in route) return this.#refuse(route, level);
+    this.#newcomer?.becomes(route);
     this.#cancelGreeting();
     this.#session = new Session({
       admission,

@@ -79,15 +79,20 @@ async function serve(newcomer: Newcomer, hall: Hall): Promise<void> {
   }
   const { connectTimeoutMs } = hall.own;
   let client: ClientRoute | undefined;
-  const timer = setTimeout(() => {
-    const reason = `No message came within ${connectTimeoutMs} ms`;
-    if (client === undefined) void refuse({ verdict: Verdict.MALFORMED, reason });
-    else client.refuse(Verdict.MALFORMED, reason);
-  }, connectTimeoutMs);
+  const end = (verdict: Verdict, reason: string) => {
+    if (client === undefined) void refuse({ verdict, reason });
+    else client.refuse(verdict, reason);
+  };
+  const timer = setTimeout(
+    () => end(Verdict.MALFORMED, `No message came within ${connectTimeoutMs} ms`),
+    connectTimeoutMs,
+  );
+  const arrived = upcalls.meet?.((reason) => end(Verdict.BUSY, reason));
   try {
     const carrier = await newcomer.admit(admittance(hall));
     if ("verdict" in carrier) return await refuse(carrier);
     const route = hall.newRoute();
+    arrived?.becomes(route);
     client = new ClientRoute(carrier, {
       route,
       remote,
@@ -109,6 +114,7 @@ async function serve(newcomer: Newcomer, hall: Hall): Promise<void> {
     upcalls.observe({ kind: "disconnected", remote, reason });
   } finally {
     clearTimeout(timer);
+    arrived?.left();
   }
 }
 
