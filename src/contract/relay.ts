@@ -31,7 +31,7 @@ export type { Sender } from "./relayed_client.ts";
 const SILENT_INTERVALS = 3;
 /** Unconfirmed bytes beyond which only answers are written. */
 const WINDOW_BYTES = 8 * 1024 * 1024;
-/** How long a client that is told to come back should wait: the server starts again. */
+/** How long a client that is told to come back should wait: its route is over, or the server's. */
 const RETRY_AFTER_MS = 1000;
 /** Addresses of which the operator was told that somebody is refused there: of each once. */
 const MOST_TOLD = 1024;
@@ -146,7 +146,8 @@ export class Relay {
     const client = known ?? this.#admit(sender, arrival.route);
     if (client === undefined) {
       const reason = `all ${this.#options.server.maxConnections} places are taken`;
-      return this.#refuse(sender, { reason, runId: message?.runId });
+      const { RESTART } = ClosingReason; // it may come again, as on every other wire
+      return this.#refuse(sender, { reason, runId: message?.runId, closingReason: RESTART });
     }
     client.lastHeardMs = performance.now();
     if (message !== undefined && message.runId !== "") client.runId = message.runId;
@@ -177,10 +178,17 @@ export class Relay {
     return client;
   }
 
-  /** Turns a sender away, who is told so, and may come again. */
-  #refuse(sender: Sender, { reason, runId }: { reason: string; runId: string | undefined }) {
+  /** Turns a sender away, who is told so. */
+  #refuse(
+    sender: Sender,
+    { reason, runId, closingReason = ClosingReason.REFUSED }: {
+      reason: string;
+      runId: string | undefined;
+      closingReason?: ClosingReason;
+    },
+  ) {
     this.#observeRefusal(sender, reason);
-    const message = closing(runId ?? "", ClosingReason.REFUSED, reason);
+    const message = closing(runId ?? "", closingReason, reason);
     const client = this.#byAddress.get(sender.address);
     if (client === undefined) {
       this.#keeper?.cover(sender.address, message);
@@ -210,12 +218,15 @@ export class Relay {
     this.#byId.get(route.id)?.acknowledge(held);
   }
 
-  /** The coordinator wants no more of this route. */
+  /**
+   * The coordinator wants no more of this route. Elsewhere its connection would be closed, and the
+   * client dial again: here it is told to, unless the coordinator told it something else before.
+   */
   drop(route: Route, reason: string): void {
     const client = this.#byId.get(route.id);
     if (client === undefined) return;
     this.#forget(client, reason);
-    client.end(closing(client.runId, ClosingReason.REFUSED, reason));
+    client.end(closing(client.runId, ClosingReason.RESTART, reason));
     this.#keeper?.forget(client.sender.address);
   }
 

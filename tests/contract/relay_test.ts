@@ -126,11 +126,11 @@ Deno.test("Relay tells bytes that are no message from those that are", async () 
   assert.equal(bench.coordinator.arrivals.all[0]?.kind, "unreadable");
 });
 
-Deno.test("Relay has a bounded number of places", async () => {
+Deno.test("Relay has a bounded number of places, and has who finds none come again", async () => {
   using bench = new Bench({ maxConnections: 1 });
   await bench.say("a", hello());
   assert.equal(await bench.say("b", hello()), "refused");
-  assert.equal(bench.closings("b")[0]?.reason, ClosingReason.REFUSED);
+  assert.equal(bench.closings("b")[0]?.reason, ClosingReason.RESTART); // it may come again
   assert.equal(await bench.say("a", leave(LeaveReason.SHUTTING_DOWN)), "judged");
   assert.equal(await bench.say("b", hello()), "judged");
 });
@@ -178,13 +178,18 @@ Deno.test("Relay detaches a client that is silent for three heartbeat intervals"
   assert.match(await bench.detached(await bench.route("a")), /silent for 3 heartbeat intervals/);
 });
 
-Deno.test("Relay.drop() tells the client, and the coordinator nothing", async () => {
+Deno.test("Relay.drop() has the client dial again, and tells the coordinator nothing", async () => {
   using bench = new Bench();
   await bench.say("a", hello());
   const route = await bench.route("a");
   bench.relay.drop(route, "you are too slow");
   bench.relay.drop(route, "you are too slow");
-  assert.deepEqual(bench.closings("a").map(({ detail }) => detail), ["you are too slow"]);
+  const [closing, ...more] = bench.closings("a");
+  assert.deepEqual(more, []);
+  assert.equal(closing?.detail, "you are too slow");
+  // Its connection to the broker cannot be closed from here; REFUSED would end the client for good.
+  assert.equal(closing.reason, ClosingReason.RESTART);
+  assert.ok(closing.retryAfterMs > 0);
   assert.ok(bench.coordinator.arrivals.all.every(({ kind }) => kind !== "detached"));
   assert.equal(await bench.relay.send(route, task(), { signal }), "gone");
 });

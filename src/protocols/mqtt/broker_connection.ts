@@ -3,8 +3,9 @@
 import "./environment.ts";
 import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
 import type { Broker } from "./broker_options.ts";
+import { connectBy, TCP } from "./transport.ts";
 import { type Level, ReasonCode } from "./wire.ts";
 
 /** A message from the broker. `taken` lets the broker send one more in its place. */
@@ -96,7 +97,7 @@ export class BrokerConnection {
   static async open(options: BrokerConnectionOptions): Promise<BrokerConnection> {
     const { signal, hear } = options;
     signal.throwIfAborted();
-    const connection = new BrokerConnection(mqtt.connect(clientOptions(options)), hear);
+    const connection = new BrokerConnection(connectTo(options), hear);
     const callOff = () => connection.#client.end(true);
     signal.addEventListener("abort", callOff);
     const connected = Promise.withResolvers<void>();
@@ -189,13 +190,15 @@ export class BrokerConnection {
   }
 }
 
+function connectTo(options: BrokerConnectionOptions): MqttClient {
+  const { hostname, port } = options.broker;
+  return connectBy(TCP, { hostname, port, ca: undefined }, clientOptions(options));
+}
+
 function clientOptions(options: BrokerConnectionOptions): IClientOptions {
-  const { broker, level, clientId, cleared, keepAliveS, connectTimeoutMs } = options;
-  const { hostname, port, username, password } = broker;
+  const { broker: { username, password }, level, clientId, cleared, keepAliveS, connectTimeoutMs } =
+    options;
   return {
-    protocol: "mqtt",
-    hostname,
-    port,
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     protocolVersion: level,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Socket } from "node:net";
 import { clientMessage } from "../../../src/contract/codec.ts";
 import { ConnectionLost } from "../../../src/contract/connection.ts";
 import { Verdict } from "../../../src/contract/federation_pb.ts";
@@ -29,6 +30,25 @@ Deno.test("transportOf() knows the schemes of MQTT addresses, and no other", () 
     assert.equal(transportOf(scheme), undefined);
   }
   assert.equal(readAddress("mqtt+ws://127.0.0.1:8083/default").pathname, "/default");
+});
+
+Deno.test("dial() has nothing that it writes wait for an acknowledgement of TCP's", async () => {
+  const asked: unknown[] = [];
+  const { setNoDelay } = Socket.prototype;
+  Socket.prototype.setNoDelay = function (noDelay) {
+    asked.push(noDelay);
+    return setNoDelay.call(this, noDelay);
+  };
+  try {
+    await using server = new MqttServer(serverOptions("mqtt"), options.parse({ port: 0 }));
+    const url = urlOf(await server.listen(new ScriptedCoordinator()), "mqtt");
+    const will = clientMessage({ clientId: "a", body: { case: "leave", value: { reason: 4 } } });
+    const { signal } = new AbortController();
+    await using _ = await dial(new URL(url), { clientId: "a", will, signal });
+    assert.deepEqual(asked, [true]);
+  } finally {
+    Socket.prototype.setNoDelay = setNoDelay;
+  }
 });
 
 for (const version of ["4", "5"]) {
