@@ -81,12 +81,17 @@ export function workerLink(
 }
 
 /** Behind a broker the addresses are guarded, of which routes are made. */
-function brokerLink(wire: BrokerName, config: Config, run: LinkedRun): Link {
+export function brokerLink(
+  wire: BrokerName,
+  config: Config,
+  run: LinkedRun & { readonly worker?: Worker },
+): Link {
+  const { worker = spawnBroker(wire, config) } = run;
   const options = {
     server: serverOptions(wire, config, run.tokens),
     own: config[BROKERS[wire]],
   };
-  return new WorkerLink(spawnBroker(wire, config), options, pacing(config, run));
+  return new WorkerLink(worker, options, pacing(config, run));
 }
 
 function pacing(

@@ -13,7 +13,9 @@ const early: Message[] = [];
 const keep = (event: Message) => void early.push(event);
 scope.onmessage = keep;
 
-await import(new URL(`../../src/protocols/${scope.name}/worker.ts`, import.meta.url).href);
+const [house, isBroker] = scope.name.split("@");
+const room = `${house}/${isBroker === undefined ? "worker" : "broker_worker"}.ts`;
+await import(new URL(`../../src/protocols/${room}`, import.meta.url).href);
 
 const serve = scope.onmessage;
 if (serve === keep) throw new Error(`The Worker of ${scope.name} listens to nobody`);

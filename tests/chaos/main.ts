@@ -1,14 +1,18 @@
 /**
  * The trial: `deno task test:chaos [--faults N | --minutes N] [--seed S] [--kinds "kill server,…"]`;
- * `--calm` leaves out the turbulence. Prints what was done and what came of it; ends with 0 only if
- * nothing was lost or counted twice.
+ * `--calm` leaves out the turbulence, `--log FILE` keeps all that was said. Prints what was done and
+ * what came of it; ends with 0 only if nothing was lost or counted twice.
  */
 
 import { parseArgs } from "node:util";
 import { Failure, report } from "../../src/cli/exit.ts";
-import { processIo } from "../../src/cli/io.ts";
+import { type Output, processIo } from "../../src/cli/io.ts";
 import { table } from "../../src/cli/table.ts";
-import { type ChaosFigures, type Fault, FAULTS, runChaos } from "./chaos.ts";
+import { type BrokerName, BROKERS, PROTOCOLS } from "../../src/protocols/mod.ts";
+import { missingPrograms } from "./brokers.ts";
+import { type ChaosFigures, runChaos } from "./chaos.ts";
+import { type Fault, FAULTS } from "./federation.ts";
+import { Transcript } from "./transcript.ts";
 
 /** About a minute on two cores. */
 const FAULTS_IN_CI = 100;
@@ -21,6 +25,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(crypto.getRandomValues(new Uint32Array(1))[0]) },
     kinds: { type: "string", default: FAULTS.join(",") },
     calm: { type: "boolean", default: false },
+    log: { type: "string" },
   },
 });
 
@@ -52,23 +57,41 @@ function rowsOf(figures: ChaosFigures): [string, string][] {
   ];
 }
 
+/** The brokers that can be started; of the others it is said that they are left out. */
+function brokers(stderr: Output): BrokerName[] {
+  const missing = missingPrograms();
+  for (const [wire, programs] of missing) {
+    const verb = programs.length === 1 ? "is" : "are";
+    stderr.write(`without ${wire}: ${programs.join(" and ")} ${verb} not installed\n`);
+  }
+  return (Object.keys(BROKERS) as BrokerName[]).filter((wire) => !missing.has(wire));
+}
+
 using io = processIo();
 try {
-  const kinds = values.kinds.split(",").filter(isFault);
+  const there = brokers(io.stderr);
+  const kinds = values.kinds.split(",").filter(isFault)
+    .filter((kind) => kind !== "kill broker" || there.length > 0);
   if (kinds.length === 0) throw new Failure(`--kinds must be some of ${FAULTS.join(", ")}`);
   const seed = Number(values.seed);
   io.stdout.write(`seed ${seed}\n`);
   const { minutes } = values;
-  const long = minutes === undefined ? [] : [AbortSignal.timeout(Number(minutes) * 60_000)];
+  using transcript = values.log === undefined ? undefined : new Transcript(values.log);
   const figures = await runChaos({
     seed,
     kinds,
+    transcript,
+    brokers: there,
     faults: Number(values.faults ?? (minutes === undefined ? FAULTS_IN_CI : Infinity)),
-    signal: AbortSignal.any([io.signal, ...long]),
+    enough: minutes === undefined
+      ? new AbortController().signal
+      : AbortSignal.timeout(Number(minutes) * 60_000),
+    signal: io.signal,
     turbulent: !values.calm,
     step: (number, what) => io.stderr.write(`${number}: ${what}\n`),
   });
-  io.stdout.write(table(rowsOf(figures), [
+  const rows = [["clients of", [...PROTOCOLS, ...there].join(", ")], ...rowsOf(figures)] as const;
+  io.stdout.write(table(rows, [
     { title: "chaos", text: ([what]) => what },
     { title: "figure", text: ([, figure]) => figure },
   ], io.stdout));

@@ -34,6 +34,10 @@ export class Members implements AsyncDisposable {
     this.#happenings = happenings;
   }
 
+  get names(): string {
+    return this.#spec.members.map(({ id }) => id).join(" and ");
+  }
+
   start(): void {
     const spec: MembersSpec = { ...this.#spec, seed: this.#spec.seed + ++this.#lives };
     const program = new URL("./members_program.ts", import.meta.url).href;
@@ -53,7 +57,9 @@ export class Members implements AsyncDisposable {
       // The last line of one that is killed may be cut.
       if (line.endsWith("}")) this.#happenings.push(JSON.parse(line));
     }
-    await child.status;
+    const { signal, code } = await child.status;
+    if (signal === "SIGKILL") return;
+    this.#happenings.push({ client: this.names, what: "ended", reason: `${code} ${signal}` });
   }
 
   /** Ends it as a power cut would. */

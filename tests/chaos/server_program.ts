@@ -11,14 +11,16 @@ import { TextLineStream } from "../../src/demo/lines.ts";
 import { openEvents } from "../../src/events.ts";
 import type { Fields } from "../../src/log.ts";
 import { Metrics } from "../../src/metrics.ts";
-import type { ProtocolName } from "../../src/protocols/mod.ts";
+import { type BrokerName, BROKERS, type ProtocolName } from "../../src/protocols/mod.ts";
+import { permissions as amqpBroker } from "../../src/protocols/amqp/broker_options.ts";
 import { permissions as amqp } from "../../src/protocols/amqp/options.ts";
 import { permissions as dds } from "../../src/protocols/dds/options.ts";
 import { permissions as grpc } from "../../src/protocols/grpc/options.ts";
+import { permissions as mqttBroker } from "../../src/protocols/mqtt/broker_options.ts";
 import { permissions as mqtt } from "../../src/protocols/mqtt/options.ts";
 import { permissions as quic } from "../../src/protocols/quic/options.ts";
 import { FederationServer } from "../../src/server/federation_server.ts";
-import { linksOf, workerLink } from "../../src/server/links.ts";
+import { brokerLink, linksOf, workerLink } from "../../src/server/links.ts";
 import type { ServerSpec } from "./server.ts";
 import { TurbulentLink } from "./turbulent_link.ts";
 
@@ -30,7 +32,10 @@ function tell(message: string, fields: Fields = {}): void {
   writeSync(1, JSON.stringify({ message, ...fields }) + "\n");
 }
 
-function permissionsOf(wire: ProtocolName, config: Config): Deno.PermissionOptionsObject {
+function permissionsOf(
+  wire: ProtocolName | BrokerName,
+  config: Config,
+): Deno.PermissionOptionsObject {
   switch (wire) {
     case "mqtt":
       return mqtt(config.mqtt);
@@ -42,12 +47,16 @@ function permissionsOf(wire: ProtocolName, config: Config): Deno.PermissionOptio
       return quic(config.quic);
     case "dds":
       return dds(config.dds);
+    case "mqtt@broker":
+      return mqttBroker(config.mqttBroker);
+    case "amqp@broker":
+      return amqpBroker(config.amqpBroker);
     default:
       return wire satisfies never;
   }
 }
 
-function crashing(wire: ProtocolName, config: Config): Worker {
+function crashing(wire: ProtocolName | BrokerName, config: Config): Worker {
   const worker = new Worker(new URL("./crashing_worker.ts", import.meta.url), {
     type: "module",
     name: wire,
@@ -78,6 +87,10 @@ await using server = await FederationServer.open({
     const links = new Map(linksOf(config, { runId }));
     for (const wire of config.protocols) {
       links.set(wire, () => workerLink(wire, config, { runId, worker: crashing(wire, config) }));
+    }
+    for (const wire of Object.keys(BROKERS) as BrokerName[]) {
+      if (!links.has(wire)) continue;
+      links.set(wire, () => brokerLink(wire, config, { runId, worker: crashing(wire, config) }));
     }
     return new Map([...links].map(([wire, make]) => [wire, turbulence(make)]));
   },
