@@ -30,8 +30,8 @@ export class Account {
         return this.#unreachable(event);
       case "welcomed": {
         const { wire } = event;
-        const because = wire === "websocket"
-          ? `, because WebTransport failed: ${this.#detour}`
+        const because = wire === "websocket" && this.#detour !== ""
+          ? `, because ${this.#detour}`
           : "";
         show({ connection: (WIRES[wire] ?? wire) + because });
         return enter("waiting", "In the federation; the next round has not begun yet");
@@ -69,6 +69,9 @@ export class Account {
       case "lost":
         show({ connection: `lost: ${event.reason}` });
         return enter("lost", "Looking for the server again");
+      case "wireChosen":
+        this.#detour = event.reason;
+        return;
       case "modelPart":
       case "modelHeld":
       case "evaluated":
@@ -87,7 +90,9 @@ export class Account {
   }
 
   #unreachable({ url, reason, retryInMs }: Extract<SessionEvent, { kind: "unreachable" }>): void {
-    if (url.startsWith("quic:")) this.#detour = reason.replace(/^Cannot reach \S+: /, "");
+    if (url.startsWith("quic:")) {
+      this.#detour = `WebTransport failed: ${reason.replace(/^Cannot reach \S+: /, "")}`;
+    }
     if (retryInMs !== undefined) {
       show({ connection: reason });
       return enter("lost", `Once more in ${Math.ceil(retryInMs / 1000)} s`);

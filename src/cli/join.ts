@@ -17,6 +17,7 @@ import type { Io } from "./io.ts";
 import { version } from "./program.ts";
 import { ProgressBar } from "./progress.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
+import { explain } from "./wire_table.ts";
 
 interface JoinFlags extends TokenFlags {
   readonly data?: string;
@@ -26,6 +27,7 @@ interface JoinFlags extends TokenFlags {
   readonly ca?: string;
   readonly out?: string;
   readonly label?: readonly string[];
+  readonly explain?: boolean;
   readonly logLevel: string;
   readonly logFormat: string;
 }
@@ -68,6 +70,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--token-file <file>", "the file with the token, which other users then do not see")
     .option("--out <file>", "write the final model here")
     .option("--label <name=value...>", "what the operator may know this client by")
+    .option("--explain", "show, round by round, which of several addresses is taken, and why")
     .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
     .option("--log-format <text|json>", "lines for people, or one JSON object a line", "text");
   await parse(command, args);
@@ -91,7 +94,7 @@ async function join(
   const { id = "", out, label = [] } = flags;
   const ca = await readCa(flags.ca, io);
   const token = await tokenOf(flags, io);
-  using watcher = new Watcher(io, log);
+  using watcher = new Watcher(io, log, flags);
   try {
     await using trainer = await openTrainer(flags, { io, log });
     const session = new Session({
@@ -181,11 +184,13 @@ function countOf(samples: string | undefined): number | undefined {
 class Watcher implements Disposable {
   readonly #io: Io;
   readonly #log: Log;
+  readonly #flags: JoinFlags;
   #bar: ProgressBar | undefined;
 
-  constructor(io: Io, log: Log) {
+  constructor(io: Io, log: Log, flags: JoinFlags) {
     this.#io = io;
     this.#log = log;
+    this.#flags = flags;
   }
 
   observe(event: SessionEvent): void {
@@ -243,6 +248,8 @@ class Watcher implements Disposable {
           wire: event.wire,
           reason: event.reason,
         });
+      case "wireChosen":
+        return explain(event, { ...this.#flags, log: this.#log, output: this.#io.stderr });
       default:
         event satisfies never;
     }

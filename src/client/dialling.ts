@@ -35,12 +35,17 @@ export function pauseMs(
   return cap / 2 + random * cap / 2;
 }
 
-export interface DiallingOptions extends DialOptions {
-  readonly urls: readonly URL[];
-  readonly backoff: Backoff;
+export interface CallOptions extends DialOptions {
   /** How long one URL may take to answer. */
   readonly dialTimeoutMs: number;
+}
+
+export interface DiallingOptions extends CallOptions {
+  readonly urls: readonly URL[];
+  readonly backoff: Backoff;
   readonly failed: (url: URL, reason: string, retryInMs: number | undefined) => void;
+  /** Gets each URL before it is called. */
+  readonly calling?: (url: URL) => void;
 }
 
 /**
@@ -49,11 +54,12 @@ export interface DiallingOptions extends DialOptions {
  * @throws the signal's reason once it fires.
  */
 export async function reach(options: DiallingOptions): Promise<Connection> {
-  const { urls, backoff, signal, failed } = options;
+  const { urls, backoff, signal, failed, calling } = options;
   for (let failures = 0;; failures++) {
     const retryInMs = pauseMs(failures, backoff);
     for (const [index, url] of urls.entries()) {
       signal.throwIfAborted();
+      calling?.(url);
       try {
         return await dialOnce(url, options);
       } catch (error) {
@@ -66,7 +72,12 @@ export async function reach(options: DiallingOptions): Promise<Connection> {
   }
 }
 
-async function dialOnce(url: URL, options: DiallingOptions): Promise<Connection> {
+/**
+ * A connection by one URL.
+ * @throws {TypeError} for a URL no wire can read.
+ * @throws {ConnectionLost} when it gives none in time.
+ */
+export async function dialOnce(url: URL, options: CallOptions): Promise<Connection> {
   const { clientId, will, token, signal, ca, dialTimeoutMs } = options;
   const timeout = new AbortController();
   const timer = setTimeout(

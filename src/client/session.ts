@@ -15,7 +15,7 @@ import {
   Verdict,
   type Welcome,
 } from "../contract/federation_pb.ts";
-import { type Backoff, DEFAULT_BACKOFF, pause, pauseMs, reach } from "./dialling.ts";
+import { type Backoff, DEFAULT_BACKOFF, pause, pauseMs } from "./dialling.ts";
 import type { Download } from "./download.ts";
 import { endOf, SessionEnded } from "./ending.ts";
 import { Exchange, type Identity } from "./exchange.ts";
@@ -26,6 +26,7 @@ import type { SessionEvent } from "./session_event.ts";
 import { Tasks } from "./tasks.ts";
 import type { Trainer } from "./trainer.ts";
 import { type Update, upload } from "./upload.ts";
+import { Wires } from "./wires.ts";
 
 export { SessionEnded } from "./ending.ts";
 export type { SessionEvent } from "./session_event.ts";
@@ -41,6 +42,10 @@ export interface SessionOptions {
   readonly signal: AbortSignal;
   readonly observe: (event: SessionEvent) => void;
   readonly backoff?: Backoff;
+  /** In [0, 1): when a wire is tried that is not in use. */
+  readonly random?: () => number;
+  /** By which transfers are timed. */
+  readonly nowMs?: () => number;
 }
 
 /** The final model, as every client of the run holds it. */
@@ -51,7 +56,6 @@ export interface FinalModel {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-const DIAL_TIMEOUT_MS = 15_000;
 const SILENT_INTERVALS = 3;
 /** Until Welcome says it. */
 const FIRST_HEARTBEAT_MS = 5000;
@@ -82,9 +86,14 @@ export class Session {
   #welcomedOn: Exchange | undefined;
   #turn = Promise.withResolvers<Turn>();
   readonly #heartbeat = new Heartbeat(() => this.#beat());
+  readonly #wires: Wires;
 
   constructor(options: SessionOptions) {
-    this.#options = options;
+    const wires = this.#wires = new Wires(options, {
+      will: () => clientMessage({ clientId: options.clientId, body: leaveLost(this.#nonce) }),
+      moved: (made) => made || this.#exchange?.signal.aborted ? this.#redial(0) : this.#goOn(),
+    });
+    this.#options = { ...options, observe: (event) => wires.observe(event) };
     this.#identity = { clientId: options.clientId, runId: "", session: new Uint8Array() };
   }
 
@@ -97,9 +106,10 @@ export class Session {
   async run(): Promise<FinalModel> {
     const { signal, backoff = DEFAULT_BACKOFF } = this.#options;
     using beats = this.#heartbeat;
+    await using wires = this.#wires;
     for (let failures = 0, waitMs = 0;;) {
       await pause(waitMs, signal);
-      const connection = await this.#reach();
+      const connection = await wires.reach();
       const turn = this.#turn = Promise.withResolvers<Turn>();
       turn.promise.catch(() => {});
       await using exchange = new Exchange(connection, this.#identity, {
@@ -109,7 +119,8 @@ export class Session {
       this.#exchange = exchange;
       this.#early.length = 0;
       void exchange.over.then((reason) => {
-        if (this.#exchange !== exchange || this.#done) return; // closed by this client
+        // Closed by this client, or left for another connection, which may end it.
+        if (this.#exchange !== exchange || this.#done || wires.moving) return;
         this.#options.observe({ kind: "lost", wire: connection.wire, reason });
         turn.resolve({ kind: "redial", afterMs: 0 });
       });
@@ -123,7 +134,9 @@ export class Session {
         // Who takes the connection and gives no Welcome is called with longer and longer pauses; and
         // nobody without any: a fleet must spread, a client of the same id have its turn.
         failures = this.#welcomedOn === exchange ? 0 : failures + 1;
-        waitMs = Math.max(end.afterMs, pauseMs(Math.max(failures - 1, 0), backoff));
+        waitMs = wires.moving
+          ? end.afterMs
+          : Math.max(end.afterMs, pauseMs(Math.max(failures - 1, 0), backoff));
       } catch (error) {
         this.#tasks.abort(error);
         // Who gives up by itself says so; else its round would wait for it.
@@ -139,18 +152,6 @@ export class Session {
 
   get #heartbeatMs(): number {
     return this.#welcome?.heartbeatIntervalMs ?? FIRST_HEARTBEAT_MS;
-  }
-
-  #reach() {
-    const { clientId, observe, backoff = DEFAULT_BACKOFF } = this.#options;
-    return reach({
-      ...this.#options,
-      backoff,
-      dialTimeoutMs: DIAL_TIMEOUT_MS,
-      will: clientMessage({ clientId, body: leaveLost(this.#nonce) }),
-      failed: (url, reason, retryInMs) =>
-        observe({ kind: "unreachable", url: url.href, reason, retryInMs }),
-    });
   }
 
   /** Runs a step that may find the connection lost, which the turn notices by itself. */
@@ -195,7 +196,7 @@ export class Session {
   }
 
   #redial(afterMs: number): void {
-    this.#turn.resolve({ kind: "redial", afterMs });
+    if (!this.#done) this.#turn.resolve({ kind: "redial", afterMs });
   }
 
   #hear(exchange: Exchange, message: ServerMessage): void {
@@ -218,6 +219,7 @@ export class Session {
         return this.#modelPart(exchange, body.value);
       case "task":
         this.#tasks.take(body.value);
+        this.#wires.tasked(body.value);
         return this.#goOn();
       case "roundClosed": {
         const { round, clients } = body.value;
@@ -285,7 +287,7 @@ export class Session {
     const exchange = this.#exchange;
     const { whole } = this.#models;
     if (this.#done || exchange === undefined || whole === undefined) return;
-    if (this.#welcome === undefined) return;
+    if (this.#welcome === undefined || this.#wires.moving) return;
     if (this.#finish !== undefined && whole.round === this.#finish.round) {
       return this.#guard(this.#finished(exchange, whole, this.#finish));
     }

@@ -44,4 +44,27 @@ export type SessionEvent =
   }
   | { readonly kind: "taskFailed"; readonly round: number; readonly reason: string }
   | { readonly kind: "roundClosed"; readonly round: number; readonly clients: number }
-  | { readonly kind: "lost"; readonly wire: string; readonly reason: string };
+  | { readonly kind: "lost"; readonly wire: string; readonly reason: string }
+  /** Between two rounds, or after a failure: which of several wires is taken, and why. */
+  | {
+    readonly kind: "wireChosen";
+    readonly choice: "stay" | "move" | "try" | "keep" | "return" | "fallBack";
+    readonly url: string;
+    readonly reason: string;
+    readonly wires: readonly WireFigures[];
+  };
+
+/** What was seen of a wire of late; undefined is what was not seen yet. */
+export interface WireFigures {
+  readonly url: string;
+  readonly standing: "untried" | "well" | "lost" | "unreachable";
+  readonly connectSeconds: number | undefined;
+  readonly downBytesPerSecond: number | undefined;
+  readonly upBytesPerSecond: number | undefined;
+  /** Each counts half as much with each round since. */
+  readonly failures: number;
+  /** Of a round, all together. */
+  readonly costSeconds: number | undefined;
+  /** Rounds since it was used or called. */
+  readonly unusedRounds: number;
+}
