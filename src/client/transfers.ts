@@ -33,9 +33,9 @@ export class Transfers {
     return this.#modelBytes;
   }
 
-  /** A model is on its way. */
-  get descending(): boolean {
-    return this.#descent !== undefined;
+  /** A model or an update is on its way. */
+  get underWay(): boolean {
+    return this.#descent !== undefined || this.#sentMs !== undefined;
   }
 
   /** There is another connection: what was under way is not one transfer. */

@@ -23,7 +23,10 @@ import {
 import { costOf, failuresOf, meanOf, type Observation } from "./wire_records.ts";
 
 const DIAL_TIMEOUT_MS = 15_000;
-/** A trial's call, and then its download, may each take so many times what a round costs at home, */
+/**
+ * A trial's call, its download and its upload may each take so many times what a round costs at
+ * home,
+ */
 export const PATIENCE_FACTOR = 2;
 /** and at least so long. */
 export const LEAST_PATIENCE_MS = 3000;
@@ -174,10 +177,13 @@ export class Wires implements AsyncDisposable {
     }
   }
 
-  /** A trial ends when neither Welcome nor the model comes in time. */
+  /**
+   * A trial has failed when Welcome, the model or the verdict on the update does not come in time:
+   * the rest of a transfer goes by the wire before.
+   */
   #watch(): void {
     const { current, home } = this.#choice;
-    const waits = !this.#welcomed || this.#transfers.descending;
+    const waits = !this.#welcomed || this.#transfers.underWay;
     if (current !== home && waits && !this.moving && !this.#signal.aborted) {
       this.#patience ??= setTimeout(() => this.#breakOff(), this.#patienceMs());
     } else {
