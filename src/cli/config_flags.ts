@@ -2,11 +2,11 @@
 
 import { type Command, Option } from "commander";
 import { type Config, fields, readConfig } from "../config.ts";
-import { ConfigError } from "../config/config_error.ts";
 import { type Field, snake } from "../config/fields.ts";
 import { printConfig } from "../config/print.ts";
 import type { Resolved } from "../config/resolve.ts";
 import type { TomlFile } from "../config/toml.ts";
+import { readNamedFile } from "../server/named_file.ts";
 import type { Io } from "./io.ts";
 
 /** Adds a flag for every setting, in groups by section, and `--config` and `--print-config`. */
@@ -100,18 +100,6 @@ async function readFile(named: string | undefined, io: Io): Promise<TomlFile | u
   const name = named ?? fromEnvironment;
   if (name === undefined) return undefined;
   const where = named === undefined ? "TRIBUTARY_CONFIG" : "--config";
-  try {
-    return { name, text: await Deno.readTextFile(name) };
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Deno.errors.PermissionDenied
-      ? "this user may not read it"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new ConfigError([`${where} names ${name}, but ${reason}; name a TOML file`], {
-      cause: error,
-    });
-  }
+  const bytes = await readNamedFile(where, name, "a TOML file");
+  return { name, text: new TextDecoder().decode(bytes) };
 }

@@ -1,5 +1,6 @@
 /** The token with which a client joins: from the command line, a file or the environment. */
 
+import { readNamedFile } from "../server/named_file.ts";
 import { OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 
@@ -12,7 +13,7 @@ export interface TokenFlags {
 
 /**
  * Undefined where there is none, which is right where none is asked for.
- * @throws {OperatorError} for what is no token.
+ * @throws {OperatorError | ConfigError} for what is no token.
  */
 export async function tokenOf(
   { token, tokenFile }: TokenFlags,
@@ -22,7 +23,10 @@ export async function tokenOf(
     throw new OperatorError("--token and --token-file are one too many; name one of them");
   }
   if (token !== undefined) return checked(token, "--token");
-  if (tokenFile !== undefined) return checked(await read(tokenFile), `--token-file ${tokenFile}`);
+  if (tokenFile !== undefined) {
+    const text = new TextDecoder().decode(await readNamedFile("--token-file", tokenFile));
+    return checked(text, `--token-file ${tokenFile}`);
+  }
   const given = environment[ENVIRONMENT] ?? "";
   return given === "" ? undefined : checked(given, ENVIRONMENT);
 }
@@ -34,17 +38,4 @@ function checked(text: string, where: string): string {
   throw new OperatorError(
     `${where} has no token; copy all of what \`tributary token create\` prints`,
   );
-}
-
-async function read(path: string): Promise<string> {
-  try {
-    return await Deno.readTextFile(path);
-  } catch (error) {
-    const reason = error instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : error instanceof Error
-      ? error.message
-      : String(error);
-    throw new OperatorError(`--token-file names ${path}, but ${reason}`, { cause: error });
-  }
 }

@@ -71,7 +71,7 @@ async function readKept(directory: string): Promise<Certificate | undefined> {
 async function keep(directory: string, { certificate, key }: Certificate): Promise<void> {
   const path = join(directory, FILE_NAME);
   const text = `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
-  await Deno.mkdir(directory, { recursive: true });
+  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
   await Deno.rename(`${path}.new`, path);
 }

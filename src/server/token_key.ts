@@ -52,7 +52,7 @@ async function make(state: string, path: string): Promise<Uint8Array> {
   const key = createTokenKey();
   const fresh = `${path}.${crypto.randomUUID()}`;
   try {
-    await Deno.mkdir(state, { recursive: true });
+    await Deno.mkdir(state, { recursive: true, mode: 0o700 });
     using file = await Deno.open(fresh, { write: true, createNew: true, mode: 0o600 });
     file.writeSync(key);
     await file.sync();
@@ -76,5 +76,8 @@ function checked(key: Uint8Array, path: string): Uint8Array {
 
 function unusable(path: string, error: unknown): ConfigError {
   const reason = error instanceof Error ? error.message : String(error);
-  return new ConfigError([`The token key ${path} cannot be used: ${reason}`], { cause: error });
+  return new ConfigError(
+    [`The token key ${path} cannot be used: ${reason}; name another by --token-key or --state`],
+    { cause: error },
+  );
 }

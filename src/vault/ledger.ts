@@ -55,6 +55,9 @@ const BUSY_TIMEOUT_MS = 5000;
 /** What is left of the write-ahead log after it was copied into the database. */
 const JOURNAL_BYTES = 4 * 1024 * 1024;
 
+/** SQLite's name for a database without a file. */
+export const IN_MEMORY = ":memory:";
+
 /** Rounds of which each client's update is remembered, newest first: who repeats it is told so. */
 const UPDATES_OF_ROUNDS = 100;
 
@@ -63,9 +66,10 @@ export class Ledger implements Disposable {
   readonly #durability: Durability;
   readonly records: Records;
 
-  /** @param path A file, or ":memory:". */
+  /** @param path A file, or `IN_MEMORY`. */
   constructor(path: string, durability: Durability) {
     this.#durability = durability;
+    if (path !== IN_MEMORY) createPrivately(path);
     this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     this.records = new Records(this.#database);
     try {
@@ -202,4 +206,12 @@ export class Ledger implements Disposable {
   [Symbol.dispose](): void {
     if (this.#database.isOpen) this.#database.close();
   }
+}
+
+/**
+ * It holds what clients' sessions are resumed by, so it is its owner's alone; SQLite gives its
+ * journals the mode that the database has. One that is there keeps the mode that it has.
+ */
+function createPrivately(path: string): void {
+  Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
 }

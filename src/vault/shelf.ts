@@ -3,7 +3,7 @@
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { type Durability, syncDirectory } from "./durability.ts";
-import type { RoundRecord } from "./ledger.ts";
+import { IN_MEMORY, type RoundRecord } from "./ledger.ts";
 
 /** What was removed of an ended process's. */
 export interface Swept {
@@ -46,7 +46,9 @@ export class Shelf implements Disposable {
     this.#directory = directory;
     this.#durability = durability;
     if (directory === undefined) return;
-    for (const room of ROOMS) Deno.mkdirSync(join(directory, room), { recursive: true });
+    for (const room of ["", ...ROOMS]) {
+      Deno.mkdirSync(join(directory, room), { recursive: true, mode: 0o700 });
+    }
     // The operating system lets go of it when the process ends, however that comes.
     const lock = Deno.openSync(join(directory, "ledger.lock"), { write: true, create: true });
     if (!lock.tryLockSync(true)) {
@@ -118,7 +120,7 @@ export class Shelf implements Disposable {
   }
 
   get ledgerPath(): string {
-    return this.#directory === undefined ? ":memory:" : join(this.#directory, "ledger.sqlite");
+    return this.#directory === undefined ? IN_MEMORY : join(this.#directory, "ledger.sqlite");
   }
 
   startUpload(client: string, totalBytes: number): void {

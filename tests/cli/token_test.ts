@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { tokenOf } from "../../src/cli/credentials.ts";
 import { exit, OperatorError } from "../../src/cli/exit.ts";
 import { run } from "../../src/cli/token.ts";
+import { ConfigError } from "../../src/config/config_error.ts";
 import { isRefused, readToken } from "../../src/contract/token.ts";
 import { Program } from "../support/program.ts";
 import { tokenFor } from "../support/tokens.ts";
@@ -66,10 +67,10 @@ Deno.test("join takes its token from the command line, a file, or the environmen
   assert.equal(await tokenOf({ tokenFile: file }, { environment: {} }), token);
   assert.equal(await tokenOf({}, { environment }), token);
   assert.equal(await tokenOf({}, { environment: {} }), undefined);
-  const wrong = [{ token, tokenFile: file }, { token: "abc" }, { tokenFile: `${file}.none` }];
-  for (const flags of wrong) {
+  for (const flags of [{ token, tokenFile: file }, { token: "abc" }]) {
     await assert.rejects(tokenOf(flags, { environment: {} }), OperatorError);
   }
+  await assert.rejects(tokenOf({ tokenFile: `${file}.none` }, { environment: {} }), ConfigError);
 });
 
 Deno.test("serve --tokens required takes the client whose token the program made, and no other", async () => {
