@@ -4,12 +4,13 @@ import type { Command } from "commander";
 import { VaultError } from "../vault/vault_error.ts";
 import { type CommandText, makeCommand, parse } from "./command.ts";
 import { OperatorError } from "./exit.ts";
+import { type Format, formatOption } from "./format.ts";
 import type { Io } from "./io.ts";
 
 export function makeArchiveCommand(text: CommandText, io: Io): Command {
   return makeCommand(text, io)
     .requiredOption("--state <dir>", "the state directory, also of a running server")
-    .option("--format <text|json>", "a table for people, or JSON on one line", "text");
+    .addOption(formatOption("a table for people, or JSON on one line"));
 }
 
 /**
@@ -21,10 +22,7 @@ export async function parseArchive(
   args: readonly string[],
 ): Promise<{ state: string; json: boolean }> {
   await parse(command, args);
-  const { state, format } = command.opts<{ state: string; format: string }>();
-  if (format !== "text" && format !== "json") {
-    throw new OperatorError(`--format is ${JSON.stringify(format)}, but must be text or json`);
-  }
+  const { state, format } = command.opts<{ state: string; format: Format }>();
   return { state, json: format === "json" };
 }
 

@@ -1,6 +1,6 @@
 /** `tributary bench`: how fast a model crosses each wire on this machine. */
 
-import { Option } from "commander";
+import { type Command, Option } from "commander";
 import { type BenchFigures, runBench } from "../bench/bench.ts";
 import { runBenchClient } from "../bench/client.ts";
 import { runFloorClient } from "../bench/floor.ts";
@@ -14,6 +14,7 @@ import { available } from "../server/available.ts";
 import { benchReport, benchTables } from "./bench_tables.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import { type Format, formatOption } from "./format.ts";
 import type { Io } from "./io.ts";
 import { ProgressBar } from "./progress.ts";
 import { setUpDds } from "./set_up.ts";
@@ -21,7 +22,7 @@ import { setUpDds } from "./set_up.ts";
 interface BenchFlags {
   readonly protocols?: string;
   readonly bytes: string;
-  readonly format: string;
+  readonly format: Format;
   /** How the bench starts its own clients: not for people. */
   readonly client?: string;
   readonly id?: string;
@@ -31,8 +32,8 @@ interface BenchFlags {
 /** Five updates of this length may be under way at once, with the default limits. */
 const MOST_BYTES = 800_000_000;
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary bench",
     description:
       "Measures how fast a model crosses each wire on this machine: all wires in one round, " +
@@ -43,14 +44,21 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary bench --format json", "one JSON object"],
     ],
   }, io)
-    .option("--protocols <a,b,...>", "the wires; each is then mandatory (default: all there are)")
+    .option(
+      `--protocols <${PROTOCOLS.join("|")},...>`,
+      "the wires; each is then mandatory (default: all there are)",
+    )
     .option("--bytes <n>", "length of the weights, a multiple of 4", "40000000")
-    .option("--format <text|json>", "how the figures are written", "text")
+    .addOption(formatOption("how the figures are written"))
     .addOption(new Option("--client <url>").hideHelp())
     .addOption(new Option("--id <id>").hideHelp())
     .addOption(new Option("--floor <port>").hideHelp());
-  await parse(command, args);
-  const flags = command.opts<BenchFlags>();
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const flags = asked.opts<BenchFlags>();
   return flags.client === undefined && flags.floor === undefined
     ? await bench(flags, io)
     : await client(flags, io);
@@ -71,9 +79,6 @@ async function client({ client: url, id = "bench", floor }: BenchFlags, io: Io):
 
 async function bench(flags: BenchFlags, io: Io): Promise<ExitCode> {
   const { format } = flags;
-  if (format !== "text" && format !== "json") {
-    throw new OperatorError(`--format is ${JSON.stringify(format)}, but must be text or json`);
-  }
   const weightBytes = bytesOf(flags.bytes);
   const mandatory = flags.protocols !== undefined;
   const wanted = benchConfig(flags.protocols);

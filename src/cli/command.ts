@@ -1,6 +1,6 @@
 /** A verb's command line, read with commander; its errors become sentences. */
 
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError } from "commander";
 import { Answered, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
@@ -25,6 +25,7 @@ export function makeCommand(text: CommandText, io: Io): Command {
     .configureHelp({
       styleTitle: (title) => paint(stdout, "strong", title),
       subcommandTerm: (verb) => verb.name(),
+      argumentDescription: ({ description }) => description, // its name says what a word is
     })
     .configureOutput({
       writeOut: (help) => stdout.write(help),
@@ -44,6 +45,13 @@ function examplesText(
     `  ${paint(output, "faint", `# ${does}`)}\n  ${line}`
   );
   return `${paint(output, "strong", "Examples:")}\n${lines.join("\n")}`;
+}
+
+/** An argument that is one fixed word, as it stands between the brackets; whoever reads it, checks it. */
+export function wordArgument(name: string, meaning: string): Argument {
+  const argument = new Argument(name, meaning);
+  argument.argChoices = [argument.name()];
+  return argument;
 }
 
 /**

@@ -51,7 +51,7 @@ function capitalised(word: string): string {
 function placeholder({ shape, path }: Field): string {
   if (shape.enum !== undefined) return shape.enum.join("|");
   if (shape.type === "integer" || shape.type === "number") return "n";
-  if (shape.type === "array") return "a,b,...";
+  if (shape.type === "array") return `${shape.items?.enum?.join("|") ?? "a,b"},...`;
   if (shape.type === "object") return "name=value,...";
   if (shape.takes === "a path") return "file";
   return path.at(-1) === "state" ? "dir" : "text";

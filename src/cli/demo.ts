@@ -1,5 +1,6 @@
 /** `tributary demo`: a server and a client on each wire, on this machine, with real data. */
 
+import type { Command } from "commander";
 import { join } from "node:path";
 import { type Config, readConfig } from "../config.ts";
 import { type DemoResult, type DemoRound, runDemo } from "../demo/demo.ts";
@@ -11,7 +12,8 @@ import { PROTOCOLS } from "../protocols/mod.ts";
 import { available } from "../server/available.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
-import type { Io } from "./io.ts";
+import { type Format, formatOption } from "./format.ts";
+import type { Io, Output } from "./io.ts";
 import { paint } from "./paint.ts";
 import { ProgressBar } from "./progress.ts";
 import { setUpDds } from "./set_up.ts";
@@ -26,37 +28,41 @@ interface DemoFlags {
   readonly protocols?: string;
   readonly rounds: string;
   readonly out: string;
-  readonly format: string;
+  readonly format: Format;
 }
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary demo",
     description:
       "Trains a digit classifier on MNIST: the server and a client on each wire, all on this machine.",
     examples: [
       ["tributary demo", "every wire that this machine can serve"],
       ["tributary demo --protocols mqtt,dds --rounds 10", "these two wires, both or none"],
-      ["tributary demo --format json", "the last line of stdout is one JSON object"],
+      ["tributary demo --format json", "the result for a program, the rounds on standard error"],
     ],
   }, io)
-    .option("--protocols <a,b,...>", "the wires; each is then mandatory (default: all there are)")
+    .option(
+      `--protocols <${PROTOCOLS.join("|")},...>`,
+      "the wires; each is then mandatory (default: all there are)",
+    )
     .option("--rounds <n>", "rounds to train", "5")
     .option("--out <dir>", "where models are saved; emptied of an earlier demo", "tributary-demo")
-    .option("--format <text|json>", "how the result is written", "text");
-  await parse(command, args);
-  const flags = command.opts<DemoFlags>();
-  if (flags.format !== "text" && flags.format !== "json") {
-    throw new OperatorError(
-      `--format is ${JSON.stringify(flags.format)}, but must be text or json`,
-    );
-  }
+    .addOption(formatOption("how the result is written"));
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const flags = asked.opts<DemoFlags>();
   const mandatory = flags.protocols !== undefined;
   const wanted = demoConfig(flags);
   if (wanted.protocols.includes("dds")) await setUpDds(io);
   const { config, missing } = available(wanted, { mandatory });
   await emptyDirectory(flags.out);
-  const show = new Show(io, config.training.rounds);
+  // Where the result is for a program, it alone is on standard output.
+  const rows = flags.format === "json" ? io.stderr : io.stdout;
+  const show = new Show(rows, { bar: io.stderr, rounds: config.training.rounds });
   using log = openLog({ level: "warning", format: "text", output: io.stderr });
   using _ = show;
   const metrics = new Metrics();
@@ -130,14 +136,14 @@ async function emptyDirectory(path: string): Promise<void> {
 
 /** Rows as they come, and a bar below them. */
 class Show implements Disposable {
-  readonly #io: Io;
+  readonly #rows: Output;
   readonly #bar: ProgressBar;
   readonly #begunMs = performance.now();
   #done = 0;
 
-  constructor(io: Io, rounds: number) {
-    this.#io = io;
-    this.#bar = new ProgressBar(io.stderr, { label: "starting", total: rounds });
+  constructor(rows: Output, { bar, rounds }: { bar: Output; rounds: number }) {
+    this.#rows = rows;
+    this.#bar = new ProgressBar(bar, { label: "starting", total: rounds });
   }
 
   shared(samplesByClass: ReadonlyMap<string, readonly number[]>): void {
@@ -147,7 +153,7 @@ class Show implements Disposable {
       align: "right" as const,
       text: ([, counts]: [string, readonly number[]]) => String(counts[digit] ?? 0),
     }));
-    this.#io.stdout.write(
+    this.#rows.write(
       `MNIST shared by label, Dirichlet ${PARTITION.alpha}, seed ${PARTITION.seed}; samples by digit\n` +
         table([...samplesByClass], [
           { title: "client", text: ([wire]) => wire },
@@ -157,7 +163,7 @@ class Show implements Disposable {
             align: "right",
             text: ([, counts]) => String(counts.reduce((sum, count) => sum + count, 0)),
           },
-        ], this.#io.stdout) + "\n",
+        ], this.#rows) + "\n",
     );
   }
 
@@ -172,11 +178,11 @@ class Show implements Disposable {
     const traffic = Object.entries(bytes).map(([wire, { up, down }]) =>
       `${wire} ${kib(up)}/${kib(down)}`
     );
-    this.#io.stdout.write(
+    this.#rows.write(
       `round ${round.round}  clients ${clients}/${selected}  loss ${loss.toFixed(4)}  ` +
-        `accuracy ${paint(this.#io.stdout, "good", accuracy.toFixed(4))}  ` +
+        `accuracy ${paint(this.#rows, "good", accuracy.toFixed(4))}  ` +
         `${seconds.toFixed(1)} s  ` +
-        paint(this.#io.stdout, "faint", `KiB up/down: ${traffic.join(" ")}`) + "\n",
+        paint(this.#rows, "faint", `KiB up/down: ${traffic.join(" ")}`) + "\n",
     );
     const total = (performance.now() - this.#begunMs) / 1000;
     this.#bar.update(this.#done, `${this.#done} rounds in ${total.toFixed(0)} s`);

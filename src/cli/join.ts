@@ -1,5 +1,6 @@
 /** `tributary join`: trains for a running server, with data of one's own. */
 
+import type { Command } from "commander";
 import { hostname } from "node:os";
 import { DatasetError } from "../client/datasets/dataset.ts";
 import { ExecTrainer } from "../client/exec_trainer.ts";
@@ -32,8 +33,8 @@ interface JoinFlags extends TokenFlags {
   readonly logFormat: string;
 }
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary join",
     description: "Trains for a running server, with data of one's own.",
     examples: [
@@ -73,12 +74,16 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--explain", "show, round by round, which of several addresses is taken, and why")
     .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
     .option("--log-format <text|json>", "lines for people, or one JSON object a line", "text");
-  await parse(command, args);
-  const flags = command.opts<JoinFlags>();
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const flags = asked.opts<JoinFlags>();
   const level = oneOf("--log-level", flags.logLevel, ["debug", "info", "warning", "error"]);
   const format = oneOf("--log-format", flags.logFormat, ["text", "json"]);
   using log = openLog({ level, format, output: io.stderr });
-  return await join(command.args.map(urlOf), flags, { io, log });
+  return await join(asked.args.map(urlOf), flags, { io, log });
 }
 
 interface Surroundings {

@@ -1,15 +1,17 @@
 /** `tributary models`: the models that a run keeps, listed and exported. */
 
 import { createHash } from "node:crypto";
+import type { Command } from "commander";
 import { Archive } from "../vault/archive.ts";
 import { makeArchiveCommand, parseArchive, reading } from "./archive_command.ts";
+import { wordArgument } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { bytesText } from "./quantities.ts";
 import { table } from "./table.ts";
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeArchiveCommand({
+export function command(io: Io): Command {
+  return makeArchiveCommand({
     name: "tributary models",
     description: "Lists the models that a run keeps, or exports one. Changes nothing in the run.",
     examples: [
@@ -18,12 +20,16 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary models export newest --state run1 --out m.safetensors", "the newest one"],
     ],
   }, io)
-    .argument("[export]", "to copy one model out")
+    .addArgument(wordArgument("[export]", "to copy one model out"))
     .argument("[round]", "whose model, or newest")
     .option("--out <file>", "where the exported model is written");
-  const { state, json } = await parseArchive(command, args);
-  const [verb, round] = command.args;
-  const { out } = command.opts<{ out?: string }>();
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  const { state, json } = await parseArchive(asked, args);
+  const [verb, round] = asked.args;
+  const { out } = asked.opts<{ out?: string }>();
   if (verb === undefined) {
     if (out !== undefined) throw new OperatorError("--out belongs to `models export ROUND`");
     const models = reading(state, () => modelsIn(state));

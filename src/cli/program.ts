@@ -9,6 +9,8 @@ import { paint } from "./paint.ts";
 
 /** What a verb's file exports. */
 export interface VerbModule {
+  /** What the verb's command line can have, to be read or to be told of. */
+  command(io: Io): Command;
   /**
    * Does what the verb is for. `args` is all that follows the verb on the command line.
    * @throws {OperatorError | ConfigError | ListenError} exit 2

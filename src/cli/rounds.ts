@@ -1,13 +1,14 @@
 /** `tributary rounds`: the rounds of a run, with whose updates made each model. */
 
+import type { Command } from "commander";
 import { Archive } from "../vault/archive.ts";
 import { makeArchiveCommand, parseArchive, reading } from "./archive_command.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeArchiveCommand({
+export function command(io: Io): Command {
+  return makeArchiveCommand({
     name: "tributary rounds",
     description: "Lists the rounds of a run, the open one too. Changes nothing.",
     examples: [
@@ -15,7 +16,10 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary rounds --state run1 --format json", "with every update and all metrics"],
     ],
   }, io);
-  const { state, json } = await parseArchive(command, args);
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const { state, json } = await parseArchive(command(io), args);
   const rounds = reading(state, () => roundsIn(state));
   if (json) io.stdout.write(JSON.stringify(rounds) + "\n");
   else io.stdout.write(view(rounds, io) || "No round has begun.\n");

@@ -1,13 +1,14 @@
 /** `tributary runs`: what state directories hold. */
 
+import type { Command } from "commander";
 import { Archive, runsIn } from "../vault/archive.ts";
 import { makeArchiveCommand, parseArchive, reading } from "./archive_command.ts";
 import { exit, type ExitCode } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeArchiveCommand({
+export function command(io: Io): Command {
+  return makeArchiveCommand({
     name: "tributary runs",
     description: "Lists the runs that state directories hold. Changes nothing.",
     examples: [
@@ -15,7 +16,10 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary runs --state . --format json", "every run in this directory, for a program"],
     ],
   }, io);
-  const { state, json } = await parseArchive(command, args);
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const { state, json } = await parseArchive(command(io), args);
   const runs = reading(state, () => runsIn(state).flatMap(runOf));
   if (json) io.stdout.write(JSON.stringify(runs) + "\n");
   else io.stdout.write(view(runs, io) || `No run is in ${state}.\n`);

@@ -1,5 +1,6 @@
 /** `tributary serve`: trains one model with clients on several wires at once. */
 
+import type { Command } from "commander";
 import type { Config } from "../config.ts";
 import { exposures, openDds } from "../config/contradictions.ts";
 import { type Events, openEvents } from "../events.ts";
@@ -18,8 +19,8 @@ import { table } from "./table.ts";
 /** With a second for the last messages before it, a server that is stopped is gone in five. */
 const CLOSE_MS = 3500;
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = addConfigFlags(makeCommand({
+export function command(io: Io): Command {
+  return addConfigFlags(makeCommand({
     name: "tributary serve",
     description: "Trains one model with clients on several wires at once.",
     examples: [
@@ -31,8 +32,12 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ],
     ],
   }, io));
-  await parse(command, args);
-  const resolved = await configOf(command, io);
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const resolved = await configOf(asked, io);
   if (resolved === undefined) return exit.ok;
   const { config, given } = resolved;
   using log = openLog({ ...config.log, output: io.stderr });

@@ -1,8 +1,10 @@
 /** `tributary status`: asks a running server how far it is. */
 
+import type { Command } from "commander";
 import { type Status, status as statusSchema } from "../web/status.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import { type Format, formatOption } from "./format.ts";
 import type { Io, Output } from "./io.ts";
 import { type Look, paint } from "./paint.ts";
 import { bytesText, durationText } from "./quantities.ts";
@@ -12,8 +14,8 @@ import { CA_OPTION, readCa } from "./trust.ts";
 const DEFAULT_URL = "http://127.0.0.1:8080/";
 const ANSWER_TIMEOUT_MS = 10_000;
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary status",
     description: "Asks a running server how far it is.",
     examples: [
@@ -23,13 +25,14 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   }, io)
     .argument("[url]", "the server's status page", DEFAULT_URL)
     .option(...CA_OPTION)
-    .option("--format <text|json>", "a table for people, or the server's JSON", "text");
-  await parse(command, args);
-  const { format, ca } = command.opts<{ format: string; ca?: string }>();
-  if (format !== "text" && format !== "json") {
-    throw new OperatorError(`--format is ${JSON.stringify(format)}, but must be text or json`);
-  }
-  const url = urlOf(command.args[0] ?? DEFAULT_URL);
+    .addOption(formatOption("a table for people, or the server's JSON"));
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const { format, ca } = asked.opts<{ format: Format; ca?: string }>();
+  const url = urlOf(asked.args[0] ?? DEFAULT_URL);
   const status = await askTrusting(url, await readCa(ca, io), io.signal);
   io.stdout.write(format === "json" ? JSON.stringify(status) + "\n" : view(status, io.stdout));
   return exit.ok;

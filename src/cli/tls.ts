@@ -1,5 +1,6 @@
 /** `tributary tls init`: a development CA, and a server certificate that it vouches for. */
 
+import type { Command } from "commander";
 import { isIP } from "node:net";
 import { hostname } from "node:os";
 import { join } from "node:path";
@@ -23,8 +24,8 @@ interface Flags {
   readonly host?: readonly string[];
 }
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  const verb = makeCommand({
     name: "tributary tls",
     description: "Makes certificates to try TLS with, where no authority gives you one.",
     examples: [
@@ -32,7 +33,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary tls init --state run1 --host fl.example.org", "into run1/tls"],
     ],
   }, io);
-  command.command("init")
+  verb.command("init")
     .description(
       "Makes a certificate authority and a server certificate for the hosts, loopback and this " +
         "machine's name. Where the folder holds an authority already, that one is used.",
@@ -41,7 +42,11 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--state <dir>", "write into the folder tls of this state directory")
     .option("--host <name...>", "names and IP addresses by which clients reach this server")
     .action((flags: Flags) => init(flags, io));
-  await parse(command, args.length === 0 ? ["--help"] : args);
+  return verb;
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  await parse(command(io), args.length === 0 ? ["--help"] : args);
   return exit.ok;
 }
 

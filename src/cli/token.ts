@@ -1,9 +1,11 @@
 /** `tributary token create`: makes the token by which a client proves its id. */
 
+import type { Command } from "commander";
 import { createToken } from "../contract/token.ts";
 import { openTokenKey } from "../server/token_key.ts";
-import { makeCommand, parse } from "./command.ts";
+import { makeCommand, parse, wordArgument } from "./command.ts";
 import { exit, type ExitCode, OperatorError } from "./exit.ts";
+import { type Format, formatOption } from "./format.ts";
 import type { Io } from "./io.ts";
 
 interface TokenFlags {
@@ -12,7 +14,7 @@ interface TokenFlags {
   readonly expires?: string;
   readonly state?: string;
   readonly tokenKey?: string;
-  readonly format: string;
+  readonly format: Format;
 }
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
@@ -20,8 +22,8 @@ const UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_0
 /** Beyond it, dates are no longer four digits of a year. */
 const MOST_MS = 1000 * 365 * UNITS_MS.d;
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary token",
     description: "Makes the token by which a client proves its id to `serve --tokens required`.",
     examples: [
@@ -33,23 +35,22 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
       ["tributary join mqtt://host:1883/default --id edge-1 --token-file edge-1.token", "its use"],
     ],
   }, io)
-    .argument("<create>", "what to do")
+    .addArgument(wordArgument("<create>", "what to do"))
     .option("--client <id>", "the client's id, as `join --id` has it")
     .option("--name <text>", "the federation's name", "default")
     .option("--expires <time>", "how long it holds, e.g. 12h or 30d; left out, for ever")
     .option("--state <dir>", "the server's state directory; a key is made where it has none")
     .option("--token-key <file>", "the server's key, instead of the one in --state")
-    .option("--format <text|json>", "the token alone, or a JSON object with what it says", "text");
-  await parse(command, args);
-  const flags = command.opts<TokenFlags>();
-  const [verb, ...more] = command.args;
+    .addOption(formatOption("the token alone, or a JSON object with what it says"));
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const flags = asked.opts<TokenFlags>();
+  const [verb, ...more] = asked.args;
   if (verb !== "create" || more.length > 0) {
     throw new OperatorError("The only thing to do with tokens is `tributary token create`");
-  }
-  if (flags.format !== "text" && flags.format !== "json") {
-    throw new OperatorError(
-      `--format is ${JSON.stringify(flags.format)}, but must be text or json`,
-    );
   }
   const clientId = named("--client", flags.client);
   const federation = named("--name", flags.name);

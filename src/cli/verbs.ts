@@ -31,6 +31,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "make the token by which a client proves its id",
     load: () => import("./token.ts"),
   },
+  completions: {
+    summary: "print what bash, zsh or fish needs to complete this program's words",
+    load: () => import("./completions.ts"),
+  },
   demo: {
     summary: "a server and a client on each wire, on this machine, with real data",
     load: () => import("./demo.ts"),

@@ -1,3 +1,4 @@
+import { Command } from "commander";
 import assert from "node:assert/strict";
 import { Answered, exit, Failure, OperatorError } from "../../src/cli/exit.ts";
 import type { Io } from "../../src/cli/io.ts";
@@ -13,6 +14,7 @@ function verbsOf(run: (args: readonly string[], io: Io) => void): Verbs {
       summary: "serve something",
       load: () =>
         Promise.resolve({
+          command: () => new Command("serve"),
           run: (args, io) => {
             run(args, io);
             return Promise.resolve(exit.ok);
