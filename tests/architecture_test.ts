@@ -77,6 +77,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "protocols",
     "protocols/dds",
     "server",
+    "strategies",
     "vault",
     "web",
   ],
@@ -84,9 +85,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Doors into a protocol's house from outside, and who may use them. */
 const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
-  "src/protocols/mod.ts": [/^((broker_)?options|(websocket_)?client)\.ts$/, /worker\.ts$/], // the list of protocols
+  "src/protocols/mod.ts": [
+    /^((broker_)?options|broker_visit|(websocket_)?client)\.ts$/,
+    /worker\.ts$/,
+  ], // the list of protocols
   "src/server/available.ts": [/^library\.ts$/], // whether DDS can run on this machine
   "src/server/certificate.ts": [/^certificate\.ts$/], // QUIC's, made once and kept with the run
+  "src/cli/doctor/libddsc.ts": [/^(library|cyclone)\.ts$/], // whether it loads
   "src/cli/set_up.ts": [/^(fetch_)?library\.ts$/], // brings libddsc
 };
 

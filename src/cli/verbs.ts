@@ -31,6 +31,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "make the token by which a client proves its id",
     load: () => import("./token.ts"),
   },
+  doctor: {
+    summary: "see whether a server can work here, and what to do if not",
+    load: () => import("./doctor.ts"),
+  },
   completions: {
     summary: "print what bash, zsh or fish needs to complete this program's words",
     load: () => import("./completions.ts"),

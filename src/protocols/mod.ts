@@ -87,6 +87,26 @@ export function spawnBroker(name: BrokerName, options: BrokerOptions): Worker {
   }
 }
 
+/**
+ * Enters a broker as the server would, and leaves again. Gives back what was found, for people.
+ * @throws {ListenError} for a user whom the broker does not let in.
+ * @throws {Error} when there is no broker.
+ */
+export async function visitBroker(
+  name: BrokerName,
+  options: BrokerOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  switch (name) {
+    case "mqtt@broker":
+      return await (await import("./mqtt/broker_visit.ts")).visit(options.mqttBroker, signal);
+    case "amqp@broker":
+      return await (await import("./amqp/broker_visit.ts")).visit(options.amqpBroker, signal);
+    default:
+      return name satisfies never;
+  }
+}
+
 /** Only what is dialled is loaded. */
 const dialers: Record<string, () => Promise<{ readonly dial: Dial }>> = {
   "mqtt:": () => import("./mqtt/client.ts"),

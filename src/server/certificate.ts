@@ -6,10 +6,10 @@ import type { Config } from "../config.ts";
 import type { Certificate, TlsOptions } from "../contract/tls.ts";
 import { readPair } from "./key_pair.ts";
 
-/** Both in one file, the certificate first. */
-const FILE_NAME = "quic.pem";
+/** QUIC's own in a state directory: both in one file, the certificate first. */
+export const KEPT_FILE = "quic.pem";
 /** A kept certificate with less than this left is made anew, and with it the address. */
-const LEAST_LEFT_MS = 24 * 3600 * 1000;
+export const LEAST_LEFT_MS = 24 * 3600 * 1000;
 const PEM_BLOCK = /-----BEGIN ([A-Z ]+)-----[^-]+-----END \1-----\n?/g;
 
 /**
@@ -46,7 +46,7 @@ export async function withCertificate(config: Config, tls?: Certificate): Promis
     const { certificate, key } = tls;
     return { ...config, quic: { ...quic, certificate, key } };
   }
-  const kept = config.state === undefined ? undefined : await readKept(config.state);
+  const kept = config.state === undefined ? undefined : await readFresh(config.state);
   if (kept !== undefined) return { ...config, quic: { ...quic, ...kept } };
   const { withCertificate: selfSigned } = await import("../protocols/quic/certificate.ts");
   const own = await selfSigned(quic);
@@ -54,22 +54,29 @@ export async function withCertificate(config: Config, tls?: Certificate): Promis
   return { ...config, quic: own };
 }
 
-async function readKept(directory: string): Promise<Certificate | undefined> {
+async function readFresh(directory: string): Promise<Certificate | undefined> {
+  const kept = await readKept(directory);
+  if (kept === undefined) return undefined;
+  const leftMs = Date.parse(new X509Certificate(kept.certificate).validTo) - Date.now();
+  return leftMs < LEAST_LEFT_MS ? undefined : kept;
+}
+
+/** The pair that a state directory holds, however old; undefined where there is none. */
+export async function readKept(directory: string): Promise<Certificate | undefined> {
   let text: string;
   try {
-    text = await Deno.readTextFile(join(directory, FILE_NAME));
+    text = await Deno.readTextFile(join(directory, KEPT_FILE));
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
   const [certificate, key] = text.match(PEM_BLOCK) ?? [];
   if (certificate === undefined || key === undefined) return undefined; // cut short: made anew
-  const leftMs = Date.parse(new X509Certificate(certificate).validTo) - Date.now();
-  return leftMs < LEAST_LEFT_MS ? undefined : { certificate, key };
+  return { certificate, key };
 }
 
 async function keep(directory: string, { certificate, key }: Certificate): Promise<void> {
-  const path = join(directory, FILE_NAME);
+  const path = join(directory, KEPT_FILE);
   const text = `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
   await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
   await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });

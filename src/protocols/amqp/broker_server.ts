@@ -242,7 +242,11 @@ function brokerOf(url: string): Broker {
 }
 
 /** What the operator must change is a ListenError; anything else may be better later. */
-function told(error: unknown, { host, federation }: { host: string; federation: string }): Error {
+/** What entering a broker came to nothing for: the operator's to change, or only for now. */
+export function told(
+  error: unknown,
+  { host, federation }: { host: string; federation: string },
+): Error {
   if (error instanceof ListenError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const flag = `--amqp-broker amqp://user:password@${host}/vhost`;

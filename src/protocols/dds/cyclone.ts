@@ -143,7 +143,7 @@ export function openCyclone(path: string): Cyclone {
     pin(cyclone, path);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new LibraryError(`Cannot use ${path} as libddsc: ${firstLine(reason)}`);
+    throw new LibraryError(`Cannot use ${path} as libddsc: ${plain(reason, path)}`);
   }
   open.set(path, cyclone);
   return cyclone;
@@ -205,6 +205,10 @@ export function pointerAt(address: bigint): Deno.PointerValue {
   return Deno.UnsafePointer.create(address);
 }
 
-function firstLine(text: string): string {
-  return text.split("\n", 1)[0] ?? "";
+/** What dlopen(3) and Deno say, each with the other's words and the path in front. */
+function plain(reason: string, path: string): string {
+  const [line = ""] = reason.split("\n", 1);
+  const lacking = /undefined symbol: (\w+)/.exec(line)?.[1];
+  if (lacking !== undefined) return `it has no ${lacking}`;
+  return line.replace(/^(Could not open library: )+/, "").replace(`${path}: `, "");
 }

@@ -21,8 +21,8 @@ export interface BrokerConnectionOptions {
   readonly broker: Broker;
   readonly level: Level;
   readonly clientId: string;
-  /** Where the broker leaves an empty retained message when this connection is lost. */
-  readonly cleared: string;
+  /** Where the broker leaves an empty retained message when this connection is lost, if anywhere. */
+  readonly cleared?: string;
   readonly keepAliveS: number;
   readonly connectTimeoutMs: number;
   /** A larger packet never comes, as MQTT 5 brokers keep to it. */
@@ -210,7 +210,9 @@ function clientOptions(options: BrokerConnectionOptions): IClientOptions {
     resubscribe: false,
     socksProxy: "", // else the library looks for one in the environment
     writeCache: false,
-    will: { topic: cleared, payload: Buffer.alloc(0), qos: 1, retain: true },
+    ...(cleared === undefined
+      ? {}
+      : { will: { topic: cleared, payload: Buffer.alloc(0), qos: 1, retain: true } }),
     ...(level === 5 ? { properties: { maximumPacketSize: options.maxPacketBytes } } : {}),
   };
 }

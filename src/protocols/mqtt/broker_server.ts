@@ -59,6 +59,18 @@ const UNWANTED: ReadonlySet<number | undefined> = new Set([
   5,
 ]);
 
+/** Connects by MQTT 5, or by MQTT 3.1.1 to a broker that speaks nothing else. */
+export async function atSpokenLevel(
+  open: (level: Level) => Promise<BrokerConnection>,
+): Promise<{ connection: BrokerConnection; level: Level }> {
+  try {
+    return { connection: await open(5), level: 5 };
+  } catch (error) {
+    if (!(error instanceof BrokerRefusal) || !OTHER_LEVEL.has(error.code)) throw error;
+    return { connection: await open(4), level: 4 };
+  }
+}
+
 export class BrokeredMqttServer implements ProtocolServer {
   readonly closed: Promise<void>;
   readonly #closed = Promise.withResolvers<void>();
@@ -105,7 +117,6 @@ export class BrokeredMqttServer implements ProtocolServer {
     }
   }
 
-  /** Speaks MQTT 5, or MQTT 3.1.1 to a broker that speaks nothing else. */
   async #connect(
     broker: Broker,
     upcalls: Upcalls,
@@ -123,13 +134,7 @@ export class BrokeredMqttServer implements ProtocolServer {
         hear: (delivery) => this.#hear(delivery, upcalls),
         signal: this.#abort.signal,
       });
-    const { connection, level } = await open(5).then(
-      (connection) => ({ connection, level: 5 as Level }),
-      async (error) => {
-        if (!(error instanceof BrokerRefusal) || !OTHER_LEVEL.has(error.code)) throw error;
-        return { connection: await open(4), level: 4 as Level };
-      },
-    );
+    const { connection, level } = await atSpokenLevel(open);
     this.#relay = new Relay({
       server: this.#server,
       upcalls,
@@ -308,7 +313,8 @@ function brokerOf(url: string): Broker {
 }
 
 /** What the operator must change is a ListenError; anything else may be better later. */
-function told(error: unknown, host: string): Error {
+/** What entering a broker came to nothing for: the operator's to change, or only for now. */
+export function told(error: unknown, host: string): Error {
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof ListenError) return error;
   if (error instanceof BrokerRefusal && UNWANTED.has(error.code)) {
