@@ -11,9 +11,12 @@ export class Program implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<unknown>;
 
-  constructor(args: readonly string[], cwd?: string) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--allow-all", "--no-check", "--quiet", main, ...args],
+  /** @param through A command that starts the program in other surroundings: `setpriv ...`. */
+  constructor(args: readonly string[], cwd?: string, through: readonly string[] = []) {
+    const deno = ["run", "--allow-all", "--no-check", "--quiet", main, ...args];
+    const [command = "", ...rest] = [...through, Deno.execPath(), ...deno];
+    this.#child = new Deno.Command(command, {
+      args: rest,
       env: { NO_COLOR: "1" },
       stdin: "null",
       stdout: "piped",

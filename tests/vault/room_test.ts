@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { VaultError } from "../../src/vault/vault.ts";
+import { fill, mountingTest, smallDisk } from "../support/small_disk.ts";
 import {
   assigned,
   CLIENTS,
@@ -84,45 +85,10 @@ Deno.test("a run at its limit starts again: what was accepted goes with its roun
   assert.deepEqual(vault.save(1, 1).clients, answered);
 });
 
-/** A disk of its own, where this system lets a test make one. */
-function smallDisk(bytes: number): (Disposable & { path: string }) | undefined {
-  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return undefined;
-  const directory = new StateDirectory();
-  const { path } = directory;
-  const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", path];
-  if (!new Deno.Command("mount", { args, stderr: "null" }).outputSync().success) {
-    directory[Symbol.dispose]();
-    return undefined;
-  }
-  return {
-    path,
-    [Symbol.dispose]: () => {
-      new Deno.Command("umount", { args: [path] }).outputSync();
-      directory[Symbol.dispose]();
-    },
-  };
-}
-
-/** Takes all the room there is. */
-function fill(path: string): void {
-  using file = Deno.openSync(path, { write: true, create: true, append: true });
-  for (let length = 65_536; length >= 1; length >>= 1) {
-    try {
-      for (;;) file.writeSync(new Uint8Array(length));
-    } catch (error) {
-      assert.match(String(error), /No space left/);
-    }
-  }
-}
-
-Deno.test({
-  name: "on a full disk updates wait and the run stops with one sentence; with room it goes on",
-  ignore: (() => {
-    using disk = smallDisk(MIB); // where no disk can be mounted, the limit's tests have to do
-    return disk === undefined;
-  })(),
-  fn: () => {
-    using disk = smallDisk(MIB);
+mountingTest(
+  "on a full disk updates wait and the run stops with one sentence; with room it goes on",
+  () => {
+    using disk = smallDisk("size=1m");
     assert.ok(disk);
     const filling = `${disk.path}/filling`;
     {
@@ -151,7 +117,7 @@ Deno.test({
     const opened = vault.open(initial());
     assert.deepEqual(opened.history.map(({ clients }) => clients), [["Bob", "ann"]]);
   },
-});
+);
 
 Deno.test("the ledger keeps the records of the newest rounds, and forgets older ones", () => {
   using directory = new StateDirectory();
