@@ -39,6 +39,10 @@ export const verbs: Readonly<Record<string, Verb>> = {
     summary: "print what bash, zsh or fish needs to complete this program's words",
     load: () => import("./completions.ts"),
   },
+  init: {
+    summary: "write a settings file to start from, and units for systemd",
+    load: () => import("./init.ts"),
+  },
   demo: {
     summary: "a server and a client on each wire, on this machine, with real data",
     load: () => import("./demo.ts"),
