@@ -1,6 +1,7 @@
 /** `tributary init`: a settings file to start from, and units for systemd. */
 
 import { join } from "node:path";
+import type { Command } from "commander";
 import { settingsFile } from "../init/settings_file.ts";
 import { type Role, unit, UNITS } from "../init/unit.ts";
 import { makeCommand, parse } from "./command.ts";
@@ -24,8 +25,8 @@ interface NewFile {
   readonly mode: number;
 }
 
-export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
-  const command = makeCommand({
+export function command(io: Io): Command {
+  return makeCommand({
     name: "tributary init",
     description:
       `Writes ${SETTINGS}: every setting of a server with its meaning and default, all ` +
@@ -40,8 +41,12 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     .option("--force", "replace files that are there already")
     .option("--systemd [serve|join]", "also write a hardened unit; join's stands alone")
     .option("--executable <path>", "where the unit finds the executable", EXECUTABLE);
-  await parse(command, args);
-  const { dir, force = false, systemd, executable } = command.opts<Flags>();
+}
+
+export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
+  const asked = command(io);
+  await parse(asked, args);
+  const { dir, force = false, systemd, executable } = asked.opts<Flags>();
   const role = roleOf(systemd);
   const files = filesFor(role, executable);
   await refuseThoseThere(files.map(({ name }) => join(dir, name)), force);

@@ -8,11 +8,12 @@ import { type Format, formatOption } from "./format.ts";
 import type { Io, Output } from "./io.ts";
 import { type Look, paint } from "./paint.ts";
 import { bytesText, durationText } from "./quantities.ts";
+import { type Answer, answerOf, type Page } from "./server_page.ts";
 import { printable, table } from "./table.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8080/";
-const ANSWER_TIMEOUT_MS = 10_000;
+const OK = 200; // RFC 9110 §15.3.1
 
 export function command(io: Io): Command {
   return makeCommand({
@@ -21,19 +22,26 @@ export function command(io: Io): Command {
     examples: [
       ["tributary status", "the server on this machine, at its default port"],
       ["tributary status http://127.0.0.1:9000 --format json", "another port, for a program"],
+      ["tributary status --ready", "exit code 0 if clients are served, else 1 and why"],
     ],
   }, io)
     .argument("[url]", "the server's status page", DEFAULT_URL)
     .option(...CA_OPTION)
+    .option("--ready", "ask only whether clients are served; writes nothing if they are")
     .addOption(formatOption("a table for people, or the server's JSON"));
 }
 
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const asked = command(io);
   await parse(asked, args);
-  const { format, ca } = asked.opts<{ format: Format; ca?: string }>();
+  const { format, ca, ready } = asked.opts<{ format: Format; ca?: string; ready?: boolean }>();
   const url = urlOf(asked.args[0] ?? DEFAULT_URL);
-  const status = await askTrusting(url, await readCa(ca, io), io.signal);
+  const page: Page = { url, ca: await readCa(ca, io), stop: io.signal };
+  if (ready) {
+    await askWhetherReady(page);
+    return exit.ok;
+  }
+  const status = await ask(page);
   io.stdout.write(format === "json" ? JSON.stringify(status) + "\n" : view(status, io.stdout));
   return exit.ok;
 }
@@ -45,59 +53,27 @@ function urlOf(text: string): URL {
       `${JSON.stringify(text)} is no address of a status page; write e.g. ${DEFAULT_URL}`,
     );
   }
-  return new URL("status", url.href.endsWith("/") ? url : `${url.href}/`);
+  return url.href.endsWith("/") ? url : new URL(`${url.href}/`);
 }
 
-async function askTrusting(
-  url: URL,
-  ca: string | undefined,
-  stop: AbortSignal,
-): Promise<Status> {
-  if (ca === undefined) return await ask(url, { stop });
-  using client = Deno.createHttpClient({ caCerts: [ca] });
-  return await ask(url, { stop, client });
-}
-
-async function ask(
-  url: URL,
-  { stop, client }: { stop: AbortSignal; client?: Deno.HttpClient },
-): Promise<Status> {
-  const signal = AbortSignal.any([stop, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(url, client === undefined ? { signal } : { signal, client });
-    text = await response.text();
-  } catch (error) {
-    if (stop.aborted) throw new Failure("Stopped before the server answered");
-    const untrusted = untrustedReason(error);
-    if (untrusted !== undefined) {
-      throw new Failure(
-        `${url} does not prove to be that server (${untrusted}); name its authority by --ca`,
-        { cause: error },
-      );
-    }
-    throw new Failure(
-      `No server answers at ${url}; start one with \`tributary serve\`, or give the URL it prints`,
-      { cause: error },
-    );
-  }
-  if (!response.ok) {
-    throw new Failure(
-      `${url} answers ${response.status}: ${printable(text.trim().slice(0, 200))}`,
-    );
-  }
-  const parsed = statusSchema.safeParse(json(text));
+async function ask(page: Page): Promise<Status> {
+  const answer = await answerOf("status", page);
+  if (answer.code !== OK) throw new Failure(refusal(answer));
+  const parsed = statusSchema.safeParse(json(answer.text));
   if (!parsed.success) {
-    throw new Failure(`${url} answers, but is no Tributary server of this version`);
+    throw new Failure(`${answer.url} answers, but is no Tributary server of this version`);
   }
   return parsed.data;
 }
 
-/** What the certificate lacks; undefined where the failure is another. */
-function untrustedReason(error: unknown): string | undefined {
-  const text = error instanceof Error ? `${error.message} ${error.cause ?? ""}` : String(error);
-  return /invalid peer certificate: (\w+)/.exec(text)?.[1];
+/** @throws {Failure} with why clients cannot be served. */
+async function askWhetherReady(page: Page): Promise<void> {
+  const answer = await answerOf("readyz", page);
+  if (answer.code !== OK) throw new Failure(refusal(answer));
+}
+
+function refusal({ url, code, text }: Answer): string {
+  return `${url} answers ${code}: ${printable(text.slice(0, 200))}`;
 }
 
 function json(text: string): unknown {

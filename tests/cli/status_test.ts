@@ -80,6 +80,22 @@ Deno.test("status passes on why a server cannot answer", async () => {
   });
 });
 
+Deno.test("status --ready says nothing where clients are served", async () => {
+  await using page = pageOf("");
+  const io = capturedIo();
+  assert.equal(await run(["--ready", await page.listen()], io), exit.ok);
+  assert.equal(io.written("stdout") + io.written("stderr"), "");
+});
+
+Deno.test("status --ready fails with the reason where clients are not served", async () => {
+  await using page = pageOf("no wire is up");
+  const url = await page.listen();
+  await assert.rejects(run(["--ready", url], capturedIo()), {
+    name: "Failure",
+    message: `${url}readyz answers 503: Not ready: no wire is up`,
+  });
+});
+
 for (const text of ["<html>", '{"name":"other"}']) {
   Deno.test(`status tells a server that is not ours by ${text}`, async () => {
     await using page = pageOf(text);
