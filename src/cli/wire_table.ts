@@ -49,7 +49,7 @@ function columnsOf(chosen: string): Column<WireFigures>[] {
     { title: "up", text: (wire) => rate(wire.upBytesPerSecond), align: "right" },
     { title: "failures", text: ({ failures }) => failures.toFixed(1), align: "right" },
     { title: "a round", text: (wire) => seconds(wire.costSeconds), align: "right" },
-    { title: "unused", text: ({ unusedRounds }) => `${unusedRounds} rounds`, align: "right" },
+    { title: "rounds ago", text: ({ unusedRounds }) => `${unusedRounds}`, align: "right" },
   ];
 }
 
