@@ -5,6 +5,7 @@ import { sameBytes } from "../contract/bytes.ts";
 import { ConnectionLost } from "../contract/connection.ts";
 import {
   type Closing,
+  ClosingReason,
   type Finish,
   type ModelPart,
   type Receipt,
@@ -375,6 +376,8 @@ export class Session {
 
   #closing(closing: Closing): void {
     if (this.#done) return; // the server goes as its run is over
+    // By this client itself, or its next Hello is refused.
+    if (this.#wires.moving && closing.reason === ClosingReason.REPLACED) return;
     const ended = endOf(closing, this.#options.clientId);
     if (ended === undefined) this.#redial(closing.retryAfterMs);
     else this.#turn.reject(ended);

@@ -53,19 +53,15 @@ export function newChoice(count: number): Choice {
 }
 
 export function observe(state: Choice, wire: number, seen: Observation): Choice {
-  const { current, home, turn } = state;
-  const trialLost = seen.kind === "lost" && wire === current && wire !== home;
-  return withRecord(state, wire, (record) => {
-    const learned = learn(record, seen, turn);
-    return trialLost ? rested(learned, turn) : learned;
-  });
+  return withRecord(state, wire, (record) => learn(record, seen, state.turn));
 }
 
-/** Nobody answered when `wire` was called to be moved to. */
+/** Nobody answered when `wire` was called to be moved to: the one in use is at home now. */
 export function notReached(state: Choice, wire: number): Choice {
-  return withRecord(state, wire, (record) => {
+  const next = withRecord(state, wire, (record) => {
     return rested(learn(record, { kind: "unreachable" }, state.turn), state.turn);
   });
+  return settledOn(next, state.current);
 }
 
 /** A connection by `wire` stands: for a trial, or to stay. */
@@ -98,9 +94,16 @@ export function decide(
 
 /** A trial that takes too long is over before its round is. */
 export function breakOff(state: Choice): Decided {
-  const { current, home } = state;
+  const { current, home, turn } = state;
   const decision: Decision = { kind: "return", to: home, reason: "the trial takes too long" };
-  return { state: withRecord(state, current, (each) => rested(each, state.turn)), decision };
+  return { state: withRecord(state, current, (record) => rested(record, turn)), decision };
+}
+
+/** The connection in use has failed. A trial over which it failed showed nothing better. */
+export function lose(state: Choice): Choice {
+  const { current, home, turn } = state;
+  const next = observe(state, current, { kind: "lost" });
+  return current === home ? next : withRecord(next, current, (record) => rested(record, turn));
 }
 
 /** The order in which wires are called when there is no connection. */

@@ -16,6 +16,7 @@ import {
   connected,
   decide,
   type Decided,
+  lose,
   newChoice,
   notReached,
   observe,
@@ -96,7 +97,7 @@ export class Wires implements AsyncDisposable {
     this.#options.observe(event);
     if (event.kind === "welcomed") this.#welcomed = true;
     if (event.kind === "lost") {
-      this.#saw(this.#choice.current, { kind: "lost" });
+      this.#choice = lose(this.#choice);
       this.#lostReason = event.reason;
     }
     if (this.#transfers.observe(event) && !this.moving && this.#choice.records.length > 1) {
@@ -172,7 +173,7 @@ export class Wires implements AsyncDisposable {
       if (this.#signal.aborted) return undefined;
       this.#choice = notReached(this.#choice, wire);
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.observe({ kind: "unreachable", url: url.href, reason, retryInMs: undefined });
+      this.#tell("keep", this.#choice.current, `the other gave no connection: ${reason}`);
       return undefined;
     }
   }

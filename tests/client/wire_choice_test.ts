@@ -9,6 +9,7 @@ import {
   decide,
   type Decision,
   FACTOR,
+  lose,
   newChoice,
   notReached,
   observe,
@@ -59,7 +60,7 @@ function useFor(state: Choice, weather: Weather): Choice {
     const down = observe(state, state.current, { kind: "down", ...half });
     return observe(down, state.current, { kind: "up", ...half });
   }
-  let fallen = observe(state, state.current, { kind: "lost" });
+  let fallen = lose(state);
   for (const wire of callOrder(fallen, BYTES)) {
     if (weather(wire, state.turn) !== "dead") {
       return connected(fallen, wire, { seconds: 0, trial: false });
@@ -182,7 +183,7 @@ Deno.test("a wire that becomes slow is left at once for one that is known, and t
 Deno.test("with nothing known wires are called in the order given, and one that was lost after the others", () => {
   const fresh = newChoice(3);
   assert.deepEqual(callOrder(fresh, BYTES), [0, 1, 2]);
-  const lost = observe(connected(fresh, 0, { seconds: 1, trial: false }), 0, { kind: "lost" });
+  const lost = lose(connected(fresh, 0, { seconds: 1, trial: false }));
   assert.deepEqual(callOrder(lost, BYTES), [1, 2, 0]);
   const gone = observe(lost, 1, { kind: "unreachable" });
   assert.deepEqual(callOrder(gone, BYTES), [2, 0, 1]);
@@ -191,12 +192,19 @@ Deno.test("with nothing known wires are called in the order given, and one that 
 Deno.test("a trial that is lost or broken off leads back, and is the rarer after it", () => {
   const home = connected(newChoice(2), 0, { seconds: 1, trial: false });
   const trial = connected(home, 1, { seconds: 1, trial: true });
-  const lost = observe(trial, 1, { kind: "lost" });
+  const lost = lose(trial);
   assert.deepEqual(callOrder(lost, BYTES), [0, 1]);
   assert.equal(lost.records[1]?.restTurns, 4);
   const { state, decision } = breakOff(trial);
   assert.deepEqual([decision.kind, decision.to], ["return", 0]);
   assert.equal(state.records[1]?.restTurns, 4);
+});
+
+Deno.test("a trial from which nothing leads back is no trial any more", () => {
+  const home = connected(newChoice(2), 0, { seconds: 1, trial: false });
+  const stuck = notReached(connected(home, 1, { seconds: 1, trial: true }), 0);
+  assert.deepEqual([stuck.current, stuck.home], [1, 1]);
+  assert.deepEqual(callOrder(stuck, BYTES), [1, 0]);
 });
 
 Deno.test("one wire alone is stayed on", () => {

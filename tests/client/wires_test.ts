@@ -184,3 +184,47 @@ Deno.test("a session with one wire chooses nothing", async () => {
   assert.deepEqual(events.filter(({ kind }) => kind === "wireChosen" || kind === "lost"), []);
   assert.equal(events.filter(({ kind }) => kind === "welcomed").length, 1);
 });
+
+Deno.test("a session whose other wire answers nobody goes on as if it had one", async () => {
+  await using federation = await open({ plan: { rounds: 12 } });
+  using unused = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const deserted = `mqtt://127.0.0.1:${unused.addr.port}/default`;
+  unused.close();
+  const events: SessionEvent[] = [];
+  const session = new Session({
+    clientId: "a",
+    urls: [new URL(federation.url()), new URL(deserted)],
+    trainer: new GivenTrainer(() => MODEL.slice()),
+    software: "test/1",
+    signal: new AbortController().signal,
+    observe: (event) => events.push(event),
+    random: () => 0,
+  });
+  assert.equal((await session.run()).round, 12);
+  const chosen = events.filter((event) => event.kind === "wireChosen");
+  const kept = chosen.filter(({ choice }) => choice === "keep");
+  assert.equal(kept.length, 2); // after two rounds, and four more; the next time is after eight
+  assert.match(kept[0]?.reason ?? "", /^the other gave no connection: .*ECONNREFUSED/);
+  assert.ok(kept.every(({ url }) => url === federation.url()));
+  assert.equal(events.filter(({ kind }) => kind === "welcomed").length, 1);
+});
+
+Deno.test("a session moves between two addresses of one wire, where the newer connection ends the older", async () => {
+  await using federation = await open({ subjects: [mqtt], plan: { rounds: 12 } });
+  await using relay = new SlowRelay(federation.url());
+  const events: SessionEvent[] = [];
+  const session = new Session({
+    clientId: "a",
+    urls: [new URL(federation.url()), new URL(relay.url)],
+    trainer: new GivenTrainer(() => MODEL.slice()),
+    software: "test/1",
+    signal: new AbortController().signal,
+    observe: (event) => events.push(event),
+    random: () => 0,
+  });
+  assert.equal((await session.run()).round, 12);
+  assert.ok(events.some((event) => event.kind === "wireChosen" && event.choice === "try"));
+  assert.equal(events.filter(({ kind }) => kind === "lost").length, 0);
+  const accepted = federation.log.all.filter(({ message }) => message === "update accepted");
+  assert.equal(accepted.length, 12);
+});
