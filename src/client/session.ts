@@ -45,8 +45,6 @@ export interface SessionOptions {
   readonly backoff?: Backoff;
   /** In [0, 1): when a wire is tried that is not in use. */
   readonly random?: () => number;
-  /** By which transfers are timed. */
-  readonly nowMs?: () => number;
 }
 
 /** The final model, as every client of the run holds it. */

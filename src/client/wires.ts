@@ -40,20 +40,26 @@ export interface Move {
   readonly moved: (made: boolean) => void;
 }
 
+/** A connection that was made, and how. */
+interface Made {
+  readonly connection: Connection;
+  readonly wire: number;
+  readonly seconds: number;
+  readonly trial: boolean;
+}
+
 export class Wires implements AsyncDisposable {
   readonly #options: SessionOptions;
   readonly #session: Move;
   readonly #random: () => number;
-  readonly #nowMs: () => number;
   readonly #transfers: Transfers;
   readonly #ended = new AbortController();
   /** Fires when the session is stopped or over. */
   readonly #signal: AbortSignal;
   #choice: Choice;
-  #callMs = 0;
   #welcomed = false;
   /** The connection that is being made for a move; undefined where none could be. */
-  #made: Promise<Connection | undefined> | undefined;
+  #made: Promise<Made | undefined> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
   /** Why the newest connection was lost, until another is looked for. */
   #lostReason: string | undefined;
@@ -62,10 +68,12 @@ export class Wires implements AsyncDisposable {
     this.#options = options;
     this.#session = session;
     this.#random = options.random ?? Math.random;
-    this.#nowMs = options.nowMs ?? (() => performance.now());
     this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
     this.#choice = newChoice(options.urls.length);
-    this.#transfers = new Transfers(this.#nowMs, (seen) => this.#saw(this.#choice.current, seen));
+    this.#transfers = new Transfers(
+      () => performance.now(),
+      (seen) => this.#saw(this.#choice.current, seen),
+    );
   }
 
   /** Another connection is being made or stands: nothing is to be begun on the old one. */
@@ -79,10 +87,11 @@ export class Wires implements AsyncDisposable {
    * @throws the signal's reason once it fires.
    */
   async reach(): Promise<Connection> {
-    const connection = await this.#made ?? await this.#call();
+    this.#transfers.interrupt();
+    const { connection, wire, ...how } = await this.#made ?? await this.#call();
+    this.#choice = connected(this.#choice, wire, how);
     this.#made = undefined;
     this.#welcomed = false;
-    this.#transfers.interrupt();
     this.#watch();
     return connection;
   }
@@ -111,7 +120,7 @@ export class Wires implements AsyncDisposable {
     this.#choice = observe(this.#choice, wire, seen);
   }
 
-  async #call(): Promise<Connection> {
+  async #call(): Promise<Made> {
     const { urls, backoff = DEFAULT_BACKOFF } = this.#options;
     const order = callOrder(this.#choice, this.#transfers.modelBytes);
     const [first = 0] = order;
@@ -120,21 +129,21 @@ export class Wires implements AsyncDisposable {
     }
     this.#lostReason = undefined;
     let called = first;
+    let beginMs = 0;
     const connection = await reach({
       ...this.#callOptions(DIAL_TIMEOUT_MS),
       urls: order.map((wire) => urls[wire] as URL),
       backoff,
       calling: (url) => {
         called = urls.indexOf(url);
-        this.#callMs = this.#nowMs();
+        beginMs = performance.now();
       },
       failed: (url, reason, retryInMs) => {
         this.#saw(called, { kind: "unreachable" });
         this.#options.observe({ kind: "unreachable", url: url.href, reason, retryInMs });
       },
     });
-    this.#connected(called, false);
-    return connection;
+    return { connection, wire: called, seconds: secondsSince(beginMs), trial: false };
   }
 
   #callOptions(dialTimeoutMs: number) {
@@ -143,32 +152,26 @@ export class Wires implements AsyncDisposable {
     return { clientId, token, ca, will, signal: this.#signal, dialTimeoutMs };
   }
 
-  #connected(wire: number, trial: boolean): void {
-    const seconds = (this.#nowMs() - this.#callMs) / 1000;
-    this.#choice = connected(this.#choice, wire, { seconds, trial });
-  }
-
   /** Begins what was decided on. */
   #act({ state, decision: { kind, to, reason } }: Decided): void {
     this.#choice = state;
     this.#tell(kind, to, reason);
     if (to === state.current) return;
     const made = this.#made = this.#make(to, kind === "try");
-    void made.then((connection) => {
-      if (connection === undefined && this.#made === made) this.#made = undefined;
-      if (!this.#signal.aborted) this.#session.moved(connection !== undefined);
+    void made.then((done) => {
+      if (done === undefined && this.#made === made) this.#made = undefined;
+      if (!this.#signal.aborted) this.#session.moved(done !== undefined);
     });
   }
 
   /** Never rejects. */
-  async #make(wire: number, trial: boolean): Promise<Connection | undefined> {
+  async #make(wire: number, trial: boolean): Promise<Made | undefined> {
     const url = this.#options.urls[wire] as URL;
-    this.#callMs = this.#nowMs();
+    const beginMs = performance.now();
     try {
       const patienceMs = Math.min(DIAL_TIMEOUT_MS, this.#patienceMs());
       const connection = await dialOnce(url, this.#callOptions(patienceMs));
-      this.#connected(wire, trial);
-      return connection;
+      return { connection, wire, seconds: secondsSince(beginMs), trial };
     } catch (error) {
       if (this.#signal.aborted) return undefined;
       this.#choice = notReached(this.#choice, wire);
@@ -241,6 +244,10 @@ export class Wires implements AsyncDisposable {
     this.#ended.abort();
     clearTimeout(this.#patience);
     const unused = await this.#made;
-    await unused?.[Symbol.asyncDispose]();
+    await unused?.connection[Symbol.asyncDispose]();
   }
+}
+
+function secondsSince(beginMs: number): number {
+  return (performance.now() - beginMs) / 1000;
 }
