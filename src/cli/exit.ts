@@ -6,7 +6,7 @@ import type { Output } from "./io.ts";
 import { paint } from "./paint.ts";
 
 /** Documented in the program's help. */
-export const exit = { ok: 0, failed: 1, usage: 2 } as const;
+export const exit = { ok: 0, failed: 1, usage: 2, suspended: 3 } as const;
 
 export type ExitCode = (typeof exit)[keyof typeof exit];
 
@@ -18,6 +18,14 @@ export class OperatorError extends Error {
 /** What the command was to do did not come about, in one sentence. Exit code 1. */
 export class Failure extends Error {
   override readonly name = "Failure";
+}
+
+/**
+ * The run had to stop, and all that it has is kept: started again once what the sentence names is
+ * mended, it goes on. Exit code 3.
+ */
+export class Suspended extends Error {
+  override readonly name = "Suspended";
 }
 
 /** The help or the version was written, which is all there was to do. Exit code 0. */
@@ -40,6 +48,10 @@ export function report(error: unknown, stderr: Output): ExitCode {
   if (error instanceof Failure) {
     stderr.write(`${label} ${error.message}\n`);
     return exit.failed;
+  }
+  if (error instanceof Suspended) {
+    stderr.write(`${label} ${error.message}\n`);
+    return exit.suspended;
   }
   const trace = error instanceof Error ? error.stack ?? error.message : String(error);
   stderr.write(

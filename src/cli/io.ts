@@ -1,5 +1,7 @@
 /** What a command reads and writes; handed in, so that tests see all of it. */
 
+import { Failure } from "./exit.ts";
+
 /** Where text goes. */
 export interface Output {
   write(text: string): void;
@@ -120,9 +122,14 @@ function streamOf(file: typeof Deno.stdout | typeof Deno.stderr): Stream {
         while (open && bytes.length > 0) bytes = bytes.subarray(file.writeSync(bytes));
       } catch (error) {
         // The reader has seen enough (`tributary status | head`): no reason to fail.
-        if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-        open = false;
+        if (error instanceof Deno.errors.BrokenPipe) open = false;
+        // No server ends for want of room for its log: there is nobody else to tell.
+        else if (file === Deno.stdout) throw new Failure(`Cannot write: ${reasonOf(error)}`);
       }
     },
   };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -15,6 +15,7 @@ export interface VerbModule {
    * Does what the verb is for. `args` is all that follows the verb on the command line.
    * @throws {OperatorError | ConfigError | ListenError} exit 2
    * @throws {Failure} exit 1
+   * @throws {Suspended} exit 3
    */
   run(args: readonly string[], io: Io): Promise<ExitCode>;
 }
@@ -41,9 +42,11 @@ const text = {
 } as const;
 
 const EXIT_CODES = `
-  0  what was asked for is done
-  1  the run failed
-  2  the command line, a setting or this machine must be changed first; nothing was started`;
+  0    what was asked for is done, or a server or client was stopped by Ctrl-C
+  1    it failed
+  2    the command line, a setting or this machine must be changed first; nothing was started
+  3    the run had to stop and is kept: mend what the error says, and start it again
+  130  Ctrl-C twice: ended at once`;
 
 /** Runs the program. Never throws: an error becomes a sentence on stderr and an exit code. */
 export async function runProgram(

@@ -11,7 +11,7 @@ import { available } from "../server/available.ts";
 import { VaultError } from "../vault/vault.ts";
 import { makeCommand, parse } from "./command.ts";
 import { addConfigFlags, configOf } from "./config_flags.ts";
-import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import { exit, type ExitCode, Failure, OperatorError, Suspended } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 import { table } from "./table.ts";
@@ -96,7 +96,12 @@ async function served(
     );
     return exit.ok;
   } catch (error) {
-    throw new Failure(error instanceof Error ? error.message : String(error), { cause: error });
+    const sentence = error instanceof Error ? error.message : String(error);
+    const { cause } = error instanceof Error ? error : {};
+    if (cause instanceof VaultError && cause.isFull) {
+      throw new Suspended(sentence, { cause: error });
+    }
+    throw new Failure(sentence, { cause: error });
   } finally {
     io.signal.removeEventListener("abort", onStop);
   }

@@ -328,7 +328,7 @@ export class Rounds implements AsyncDisposable {
     if (this.#over) return;
     this.#end();
     this.#options.events.vaultFailed({ reason: sentence(error) });
-    this.finale.fail(new Error(`The run cannot go on: ${sentence(error)}`));
+    this.finale.fail(new Error(`The run cannot go on: ${sentence(error)}`, { cause: error }));
   }
 
   /** Nothing happens any more. */

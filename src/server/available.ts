@@ -2,7 +2,7 @@
 
 import type { Config } from "../config.ts";
 import { ListenError } from "../contract/protocol_server.ts";
-import { findLibrary, LIBRARY_ADVICE } from "../protocols/dds/library.ts";
+import { findLibrary, isFile, LIBRARY_ADVICE } from "../protocols/dds/library.ts";
 
 export interface Available {
   /** As configured, with the wires that can run and the library that DDS stands on. */
@@ -13,13 +13,14 @@ export interface Available {
 
 /**
  * A wire that lacks what it stands on is left out, unless it is `mandatory`.
- * @throws {ListenError} when a mandatory wire cannot run.
+ * @throws {ListenError} when a mandatory wire cannot run, or what the operator named is not there.
  */
 export function available(
   config: Config,
   { mandatory = false }: { mandatory?: boolean } = {},
 ): Available {
   if (!config.protocols.includes("dds")) return { config, missing: {} };
+  checkNamed(config.dds.library);
   const library = findLibrary(config.dds.library);
   if (library !== undefined) {
     return { config: { ...config, dds: { ...config.dds, library } }, missing: {} };
@@ -28,4 +29,13 @@ export function available(
   if (mandatory) throw new ListenError(reason);
   const protocols = config.protocols.filter((wire) => wire !== "dds");
   return { config: { ...config, protocols }, missing: { dds: reason } };
+}
+
+/** Before anything is started. A name without a folder is for the system's loader to find. */
+function checkNamed(library: string | undefined): void {
+  if (library === undefined || !/[/\\]/.test(library) || isFile(library)) return;
+  throw new ListenError(
+    `--dds-library names ${library}, but there is no such file; name libddsc of Cyclone DDS, or ` +
+      "leave it out, and one is looked for",
+  );
 }

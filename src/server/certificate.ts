@@ -3,6 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../config.ts";
+import { ConfigError } from "../config/config_error.ts";
 import type { Certificate, TlsOptions } from "../contract/tls.ts";
 import { readPair } from "./key_pair.ts";
 
@@ -61,14 +62,19 @@ async function readFresh(directory: string): Promise<Certificate | undefined> {
   return leftMs < LEAST_LEFT_MS ? undefined : kept;
 }
 
-/** The pair that a state directory holds, however old; undefined where there is none. */
+/**
+ * The pair that a state directory holds, however old; undefined where there is none.
+ * @throws {ConfigError} for one that cannot be read.
+ */
 export async function readKept(directory: string): Promise<Certificate | undefined> {
+  const path = join(directory, KEPT_FILE);
   let text: string;
   try {
-    text = await Deno.readTextFile(join(directory, KEPT_FILE));
+    text = await Deno.readTextFile(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
+    if (error instanceof Deno.errors.NotADirectory) return undefined; // the vault refuses it
+    throw unusable(`QUIC's certificate ${path} cannot be read`, error);
   }
   const [certificate, key] = text.match(PEM_BLOCK) ?? [];
   if (certificate === undefined || key === undefined) return undefined; // cut short: made anew
@@ -78,7 +84,17 @@ export async function readKept(directory: string): Promise<Certificate | undefin
 async function keep(directory: string, { certificate, key }: Certificate): Promise<void> {
   const path = join(directory, KEPT_FILE);
   const text = `${certificate.trimEnd()}\n${key.trimEnd()}\n`;
-  await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
-  await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
-  await Deno.rename(`${path}.new`, path);
+  try {
+    await Deno.mkdir(directory, { recursive: true, mode: 0o700 });
+    await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
+    await Deno.rename(`${path}.new`, path);
+  } catch (error) {
+    throw unusable(`QUIC's certificate cannot be kept as ${path}`, error);
+  }
+}
+
+function unusable(what: string, error: unknown): ConfigError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const todo = "make room there, give this user the right to it, or choose another --state";
+  return new ConfigError([`${what}: ${reason}; ${todo}`], { cause: error });
 }

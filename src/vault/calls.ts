@@ -52,7 +52,13 @@ export type VaultRequest =
 export type VaultReply =
   | { readonly kind: "opened"; readonly opened: Opened }
   | { readonly kind: "result"; readonly id: number; readonly result: unknown }
-  | { readonly kind: "rejected"; readonly id: number; readonly reason: string }
+  /** `isFull`: the disk has no room, and the sentence says what to do. */
+  | {
+    readonly kind: "rejected";
+    readonly id: number;
+    readonly reason: string;
+    readonly isFull: boolean;
+  }
   /** `operator`: the state directory or the model cannot be used, and the sentence says why. */
   | { readonly kind: "failed"; readonly reason: string; readonly operator: boolean }
   | { readonly kind: "closed" };

@@ -198,7 +198,8 @@ export class Ledger implements Disposable {
       change();
       this.#database.exec("COMMIT");
     } catch (error) {
-      this.#database.exec("ROLLBACK");
+      // Of a full disk SQLite has rolled back by itself, and asked again it would tell of that alone.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
     }
   }

@@ -90,7 +90,9 @@ export class VaultLink implements AsyncDisposable {
       case "result":
         return this.#take(reply.id)?.resolve(reply.result);
       case "rejected":
-        return this.#take(reply.id)?.reject(new Error(reply.reason));
+        return this.#take(reply.id)?.reject(
+          reply.isFull ? new VaultError(reply.reason, { isFull: true }) : new Error(reply.reason),
+        );
       case "failed":
         return this.#end(reply.operator ? new VaultError(reply.reason) : new Error(reply.reason));
       case "closed":

@@ -17,11 +17,12 @@ import type {
 } from "./records.ts";
 import { isFull, withRoom } from "./full.ts";
 import { type LostUpdate, type OpenRound, refold } from "./open_round.ts";
+import { inside } from "./opening.ts";
 import type { VaultOptions } from "./options.ts";
 import { Room } from "./room.ts";
 import { Shelf, type Swept } from "./shelf.ts";
 import { weightedMean } from "./training_metrics.ts";
-import { inside, VaultError } from "./vault_error.ts";
+import { VaultError } from "./vault_error.ts";
 
 export type { MadeRound, Opened, Part, PartOutcome } from "./answers.ts";
 export type { VaultOptions } from "./options.ts";

@@ -51,6 +51,7 @@ function call({ id, name, args }: Extract<VaultRequest, { kind: "call" }>): void
     scope.postMessage({ kind: "result", id, result }, transfer);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ kind: "rejected", id, reason }, []);
+    const isFull = error instanceof VaultError && error.isFull;
+    scope.postMessage({ kind: "rejected", id, reason, isFull }, []);
   }
 }

@@ -66,7 +66,7 @@ Deno.test("doctor says what to do, and ends with 2 where something has failed", 
   assert.equal(await run([...wires, "--amqp-broker", broker], io), exit.usage);
   const [, todo = ""] = io.written("stdout").split("\nWhat to do\n");
   assert.match(todo, /^port mqtt +stop what listens there .*--mqtt-port\n/);
-  assert.match(todo, /\nbroker amqp@broker  start the broker, or correct --amqp-broker; .*\n$/);
+  assert.match(todo, /\nbroker amqp@broker +start the broker, or correct --amqp-broker; .*\n$/);
 });
 
 Deno.test("doctor has all it needs by the permissions of its task", async () => {

@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import assert from "node:assert/strict";
-import { Answered, exit, Failure, OperatorError } from "../../src/cli/exit.ts";
+import { Answered, exit, Failure, OperatorError, Suspended } from "../../src/cli/exit.ts";
 import type { Io } from "../../src/cli/io.ts";
 import { runProgram, type Verbs, version } from "../../src/cli/program.ts";
 import { ConfigError } from "../../src/config/config_error.ts";
@@ -77,9 +77,11 @@ Examples:
   tributary status
 
 Exit codes:
-  0  what was asked for is done
-  1  the run failed
-  2  the command line, a setting or this machine must be changed first; nothing was started
+  0    what was asked for is done, or a server or client was stopped by Ctrl-C
+  1    it failed
+  2    the command line, a setting or this machine must be changed first; nothing was started
+  3    the run had to stop and is kept: mend what the error says, and start it again
+  130  Ctrl-C twice: ended at once
 `,
   );
 });
@@ -126,6 +128,7 @@ const errors: readonly (readonly [error: Error, code: number, stderr: string])[]
   [new ConfigError(["Change this.", "And that."]), 2, "error: Change this.\nerror: And that.\n"],
   [new ListenError("Change this."), 2, "error: Change this.\n"],
   [new Failure("It failed."), 1, "error: It failed.\n"],
+  [new Suspended("It goes on later."), 3, "error: It goes on later.\n"],
   [new Answered(), 0, ""],
 ];
 

@@ -3,41 +3,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { LINE_TOPOLOGY, linePoints } from "../support/line_model.ts";
 import { Program } from "../support/program.ts";
-
-/** Two classes that a line parts; a model of six weights. */
-const TOPOLOGY = JSON.stringify({
-  class_name: "Sequential",
-  config: {
-    name: "line",
-    layers: [{
-      class_name: "Dense",
-      config: {
-        name: "scores",
-        units: 2,
-        activation: "softmax",
-        batch_input_shape: [null, 2],
-      },
-    }],
-  },
-});
-
-function points(count: number, seed: number): string {
-  const rows = ["x,y,label"];
-  for (let index = 0; index < count; index++) {
-    const x = ((index * 37 + seed * 11) % 100) / 50 - 1;
-    const y = ((index * 61 + seed * 7) % 100) / 50 - 1;
-    rows.push(`${x},${y},${x > y ? 1 : 0}`);
-  }
-  return rows.join("\n") + "\n";
-}
 
 /** A directory with what a small federation needs. */
 async function workshop(): Promise<{ path: string } & AsyncDisposable> {
   const path = await Deno.makeTempDir();
-  await Deno.writeTextFile(join(path, "topology.json"), TOPOLOGY);
+  await Deno.writeTextFile(join(path, "topology.json"), LINE_TOPOLOGY);
   for (const seed of [1, 2]) {
-    await Deno.writeTextFile(join(path, `train${seed}.csv`), points(200, seed));
+    await Deno.writeTextFile(join(path, `train${seed}.csv`), linePoints(200, seed));
   }
   return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
 }

@@ -5,6 +5,7 @@ import { exit, OperatorError } from "../../src/cli/exit.ts";
 import { run } from "../../src/cli/token.ts";
 import { ConfigError } from "../../src/config/config_error.ts";
 import { isRefused, readToken } from "../../src/contract/token.ts";
+import { LINE_TOPOLOGY } from "../support/line_model.ts";
 import { Program } from "../support/program.ts";
 import { tokenFor } from "../support/tokens.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
@@ -77,7 +78,7 @@ Deno.test("serve --tokens required takes the client whose token the program made
   await using directory = new AsyncDirectory();
   const { path } = directory;
   await Deno.writeTextFile(join(path, "train.csv"), "x,y,label\n1,0,1\n0,1,0\n1,1,1\n0,0,0\n");
-  await Deno.writeTextFile(join(path, "layers.json"), TOPOLOGY);
+  await Deno.writeTextFile(join(path, "layers.json"), LINE_TOPOLOGY);
   const serve = "serve --topology layers.json --no-web --protocols mqtt --mqtt-port 0 --rounds 1 " +
     "--state run --tokens required";
   await using server = new Program(serve.split(" "), path);
@@ -106,14 +107,3 @@ class AsyncDirectory implements AsyncDisposable {
     await Deno.remove(this.path, { recursive: true });
   }
 }
-
-const TOPOLOGY = JSON.stringify({
-  class_name: "Sequential",
-  config: {
-    name: "line",
-    layers: [{
-      class_name: "Dense",
-      config: { name: "scores", units: 2, activation: "softmax", batch_input_shape: [null, 2] },
-    }],
-  },
-});

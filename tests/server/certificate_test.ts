@@ -76,3 +76,15 @@ Deno.test("a server with a certificate tells addresses of TLS, and shows its key
   }
   assert.ok(!JSON.stringify(log.all).includes(secret));
 });
+
+Deno.test("withCertificate() says in one sentence why QUIC's certificate cannot be kept", async () => {
+  using directory = new StateDirectory();
+  const state = join(directory.path, "file");
+  Deno.writeTextFileSync(state, "no directory");
+  const config = smallConfig(directory.path, { protocols: "quic", state });
+  await assert.rejects(withCertificate(config), (error: Error) => {
+    assert.equal(error.name, "ConfigError");
+    assert.match(error.message, /^QUIC's certificate cannot be kept as .*quic\.pem: .*; make room/);
+    return true;
+  });
+});

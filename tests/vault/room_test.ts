@@ -119,6 +119,26 @@ mountingTest(
   },
 );
 
+mountingTest(
+  "a round that a full disk cannot begin is said to be the disk's, and begins with room",
+  () => {
+    using disk = smallDisk("size=1m");
+    assert.ok(disk);
+    const filling = `${disk.path}/filling`;
+    using vault = openVault(disk.path);
+    vault.open(initial());
+    fill(filling);
+    // SQLite has rolled back by itself then: nothing may hide why.
+    assert.throws(
+      () => vault.begin(1, assigned(1)),
+      (error) => error instanceof VaultError && error.isFull && /make room/.test(error.message),
+    );
+    Deno.removeSync(filling);
+    vault.begin(1, assigned(1));
+    assert.equal(send(vault, partsOf("ann", 1)).kind, "accepted");
+  },
+);
+
 Deno.test("the ledger keeps the records of the newest rounds, and forgets older ones", () => {
   using directory = new StateDirectory();
   {

@@ -41,8 +41,7 @@ async function given(
       ? warning(check, seen, "get its successor, and start again")
       : ok(check, seen);
   } catch (error) {
-    if (error instanceof ConfigError) return failedAs(check, error.message);
-    throw error;
+    return failedAs(check, refusalOf(error).message);
   }
 }
 
@@ -51,7 +50,8 @@ async function kept({ state, quic }: Config, nowMs: number): Promise<Finding> {
   const check = "certificate quic";
   const days = `for ${quic.certificateDays} days`;
   if (state === undefined) return ok(check, `made at each start, ${days}: there is no --state`);
-  const pair = await readKept(state);
+  const pair = await readKept(state).catch(refusalOf);
+  if (pair instanceof ConfigError) return failedAs(check, pair.message);
   if (pair === undefined) return ok(check, `made at the first start, ${days}`);
   const leftMs = leftOf(pair.certificate, nowMs);
   const seen = `${join(state, KEPT_FILE)} expires in ${daysOf(leftMs)}`;
@@ -70,4 +70,10 @@ function leftOf(certificate: string, nowMs: number): number {
 function daysOf(leftMs: number): string {
   const days = Math.floor(leftMs / DAY_MS);
   return days === 0 ? "less than a day" : days === 1 ? "1 day" : `${days} days`;
+}
+
+/** Anything else is our bug. */
+function refusalOf(error: unknown): ConfigError {
+  if (error instanceof ConfigError) return error;
+  throw error;
 }

@@ -59,7 +59,7 @@ export function findLibrary(option?: string): string | undefined {
 }
 
 /** False also where reading is not permitted. */
-function isFile(path: string): boolean {
+export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
