@@ -45,10 +45,7 @@ export class Vault implements Disposable {
     const { stateDirectory, durability } = options;
     this.#options = options;
     using stack = new DisposableStack();
-    this.#shelf = inside(
-      stateDirectory,
-      () => stack.use(new Shelf(stateDirectory, durability)),
-    );
+    this.#shelf = inside(stateDirectory, () => stack.use(new Shelf(stateDirectory, durability)));
     this.#ledger = inside(stateDirectory, () => new Ledger(this.#shelf.ledgerPath, durability));
     stack.move();
     this.#room = new Room(options, this.#shelf);

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { parse } from "smol-toml";
 import fc from "fast-check";
-import { fields } from "../../src/config.ts";
+import { fields, readConfig } from "../../src/config.ts";
+import { ConfigError } from "../../src/config/config_error.ts";
+import { printConfig } from "../../src/config/print.ts";
 import { readToml, tomlLine } from "../../src/config/toml.ts";
 
 function placesOf(text: string): string[] {
@@ -63,4 +65,19 @@ Deno.test("tomlLine writes one line that means the same", () => {
       assert.deepEqual(plain(parse(line).key), plain(value));
     },
   ));
+});
+
+Deno.test("readConfig takes a file that is cut anywhere, or says in one sentence each where and what", () => {
+  const whole = printConfig(readConfig({ flags: { "mqtt-origins": "https://a.example" } }));
+  for (let length = 0; length <= whole.length; length += 3) {
+    try {
+      readConfig({ file: { name: "cut.toml", text: whole.slice(0, length) } });
+    } catch (error) {
+      assert.ok(error instanceof ConfigError, `${length}: ${error}`);
+      for (const sentence of error.sentences) {
+        assert.match(sentence, /cut\.toml|--[a-z]/, `${length}`);
+        assert.ok(!sentence.includes("\n"), sentence);
+      }
+    }
+  }
 });

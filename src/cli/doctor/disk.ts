@@ -50,11 +50,12 @@ function judged(
   const { stateMaxBytes } = config;
   const round = roundBytes(config, modelBytes, 1) + LEDGER_START_BYTES;
   const whole = roundBytes(config, modelBytes, config.training.minClients) + LEDGER_BYTES;
-  const keep = `${config.keepModels} models kept and a round of ${config.training.minClients}`;
+  const kept = `${config.keepModels} models and a round of ${config.training.minClients}`;
+  const takes = `what is kept takes ${bytesText(whole)} (${kept})`;
   if (stateMaxBytes !== undefined && stateMaxBytes < whole) {
     return warning(
       CHECK,
-      `${written}, but ${keep} take ${bytesText(whole)}, above --state-max-bytes`,
+      `${written}, but ${takes}, above --state-max-bytes`,
       "raise --state-max-bytes, or keep fewer models by --keep; until then updates wait",
     );
   }
@@ -68,11 +69,11 @@ function judged(
   if (freeBytes < whole) {
     return warning(
       CHECK,
-      `${written}, but only ${free}, and ${keep} take ${bytesText(whole)}`,
+      `${written}, but only ${free}, and ${takes}`,
       "make room, or keep fewer models by --keep; on a full disk updates wait",
     );
   }
-  return ok(CHECK, `${written}, ${free}, and ${keep} take ${bytesText(whole)}`);
+  return ok(CHECK, `${written}, ${free}, and ${takes}`);
 }
 
 /** The models that are kept, the one that is being made and the final one, and updates. */
