@@ -83,6 +83,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "vault",
     "web",
   ],
+  release: ["cli"],
 };
 
 /** Doors into a protocol's house from outside, and who may use them. */
