@@ -78,12 +78,18 @@ function keyIn(text: string, name: NamedFile): KeyObject {
   throw mistake(name, "which holds no private key in PEM; name one that does");
 }
 
+/** P-256 and P-384, as OpenSSL, NIST and Deno 2.6 call them. */
+const CURVES: ReadonlySet<string> = new Set([
+  ...["prime256v1", "secp256r1", "P-256", "p256"],
+  ...["secp384r1", "P-384", "p384"],
+]);
+
 /** By Deno's TLS, and by the libraries of clients. */
 function isTaken({ asymmetricKeyType, asymmetricKeyDetails = {} }: KeyObject): boolean {
   const { namedCurve = "", modulusLength = 0 } = asymmetricKeyDetails;
   switch (asymmetricKeyType) {
     case "ec":
-      return ["prime256v1", "secp256r1", "P-256", "secp384r1", "P-384"].includes(namedCurve);
+      return CURVES.has(namedCurve);
     case "rsa":
       return modulusLength >= 2048;
     default:
