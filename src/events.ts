@@ -21,7 +21,8 @@ export type LeaveCause =
   | "lost"
   | "silent"
   | "dropped"
-  | "expired";
+  | "expired"
+  | "revoked";
 /** Who evaluated a model. */
 export type Evaluator = "server" | "clients";
 
@@ -133,6 +134,12 @@ const table = {
       metrics.clientsJoined.inc({ wire });
       metrics.clients.inc();
     },
+  ),
+  /** As many clients have tokens that were taken back. */
+  tokensRevoked: row<{ clients: number }>(
+    "info",
+    "tokens revoked",
+    (metrics, { clients }) => metrics.clientsRevoked.set(clients),
   ),
   clientReplaced: row<{ client: string; wire: WireName; by: WireName }>(
     "info",

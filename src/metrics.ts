@@ -24,6 +24,7 @@ export class Metrics {
   readonly clients = this.#gauge("clients", "Clients in the roster", []);
   readonly clientsJoined = this.#counter("clients_joined_total", "Clients that joined", ["wire"]);
   readonly clientsLeft = this.#counter("clients_left_total", "Clients that left", ["reason"]);
+  readonly clientsRevoked = this.#gauge("clients_revoked", "Clients with revoked tokens", []);
   readonly clientsReplaced = this.#counter(
     "clients_replaced_total",
     "Sessions ended by a newer Hello of the same client",

@@ -14,6 +14,7 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   gathering: { clients: 1, wanted: 2 },
   deserted: { phase: "gathering", round: 1 },
   clientJoined: { client: "edge-1", wire: "mqtt", samples: 100, software: "test 1" },
+  tokensRevoked: { clients: 2 },
   clientReplaced: { client: "edge-1", wire: "mqtt", by: "quic" },
   clientLeft: { client: "edge-1", reason: "silent" },
   routeAttached: { client: "edge-1", wire: "mqtt" },

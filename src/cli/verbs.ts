@@ -28,7 +28,7 @@ export const verbs: Readonly<Record<string, Verb>> = {
     load: () => import("./models.ts"),
   },
   token: {
-    summary: "make the token by which a client proves its id",
+    summary: "make or revoke the tokens by which clients prove their ids",
     load: () => import("./token.ts"),
   },
   doctor: {

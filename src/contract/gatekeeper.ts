@@ -8,7 +8,19 @@ import { arrivalOf, cover, serverMessage } from "./codec.ts";
 import { type ClientMessage, LeaveReason, type Sealed, Verdict } from "./federation_pb.ts";
 import type { Answer, Arrival } from "./protocol_server.ts";
 import { type Connecting, NONCE_BYTES, Seal, WILL_NUMBER } from "./seal.ts";
-import { type Bearer, EXPIRED, isRefused, readProof, readToken, type TokenRule } from "./token.ts";
+import {
+  type Bearer,
+  EXPIRED,
+  isRefused,
+  isRevoked,
+  readProof,
+  readToken,
+  type Refusal,
+  type Revocations,
+  REVOKED,
+  type TokenRule,
+  type VoidCause,
+} from "./token.ts";
 import { systemTime, type TimeOfDay } from "./time_of_day.ts";
 
 /** Where a client speaks: a route's id, or an address behind a broker. */
@@ -28,8 +40,8 @@ export interface GatekeeperOptions {
   readonly rule: TokenRule;
   /** Tokens in the open are not taken: others may read what comes this way. */
   readonly sealedOnly: boolean;
-  /** The token of who speaks there has expired. */
-  readonly expired: (place: Place) => void;
+  /** The token of who speaks there is void from now on. */
+  readonly voided: (place: Place, cause: VoidCause) => void;
   readonly time?: TimeOfDay;
 }
 
@@ -94,7 +106,8 @@ export class Gatekeeper implements Disposable {
       if (answer !== undefined) this.cover(place, answer);
       return { kind: "refused", answer, detail };
     };
-    if (this.#hasExpired(opened.badge)) return refused(EXPIRED.detail);
+    const fault = this.#faultOf(opened.badge);
+    if (fault !== undefined) return refused(fault.detail);
     if (inner.clientId !== message.clientId) return refused("the token is another client's");
     if (opened.isWill && !isLastWill(inner)) return dropped("it repeats a last will");
     return { kind: "passes", arrival, isFirst: opened.isFirst };
@@ -116,7 +129,8 @@ export class Gatekeeper implements Disposable {
     if (badge?.sealed !== undefined) return refused("this connection's messages are sealed");
     if (body.case !== "hello") {
       if (badge === undefined || badge.bearer.clientId !== clientId) return refused(SAY_HELLO);
-      if (this.#hasExpired(badge)) return refused(EXPIRED.detail);
+      const fault = this.#faultOf(badge);
+      if (fault !== undefined) return refused(fault.detail);
       return { kind: "passes", arrival: { kind: "message", ...arrival }, isFirst: false };
     }
     if (body.value.token === "") return refused(MISSING);
@@ -209,13 +223,26 @@ export class Gatekeeper implements Disposable {
     const { expiresMs } = badge.bearer;
     if (expiresMs === undefined || this.#hasExpired(badge)) return;
     badge.cancel = this.#time.after(expiresMs - this.#time.nowMs(), () => {
-      if (this.#hasExpired(badge)) this.#options.expired(place);
+      if (this.#hasExpired(badge)) this.#options.voided(place, "expired");
       else this.#watch(place, badge); // a clock was set back, or the pause too long for a timer
     });
   }
 
   #hasExpired({ bearer: { expiresMs } }: Badge): boolean {
     return expiresMs !== undefined && this.#time.nowMs() >= expiresMs;
+  }
+
+  #faultOf(badge: Badge): Refusal | undefined {
+    if (isRevoked(badge.bearer, this.#options.rule.revoked)) return REVOKED;
+    return this.#hasExpired(badge) ? EXPIRED : undefined;
+  }
+
+  /** The operator has taken tokens back: from now on they are refused, and who speaks by one is told. */
+  revoke(revoked: Revocations): void {
+    this.#options.rule.revoked = revoked;
+    for (const [place, { bearer }] of this.#badges) {
+      if (isRevoked(bearer, revoked)) this.#options.voided(place, "revoked");
+    }
   }
 
   /** Sees to it that a message leaves sealed, where its client's are. */

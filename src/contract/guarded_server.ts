@@ -5,6 +5,7 @@ import { serverMessage } from "./codec.ts";
 import { Verdict } from "./federation_pb.ts";
 import { Gatekeeper, type GatekeeperOptions, type Place } from "./gatekeeper.ts";
 import { Newcomers } from "./newcomers.ts";
+import { type Revocations, type VoidCause, VOIDED } from "./token.ts";
 import { systemTime } from "./time_of_day.ts";
 import type {
   Address,
@@ -21,7 +22,7 @@ import type {
 /** Routes of whose refusals the operator has heard are remembered, the newest. */
 const MOST_TOLD = 10_000;
 
-export interface GuardOptions extends Omit<GatekeeperOptions, "expired"> {
+export interface GuardOptions extends Omit<GatekeeperOptions, "voided"> {
   readonly maxConnections: number;
   /** In which a connection's client must have proven its id. */
   readonly proofTimeoutMs: number;
@@ -43,7 +44,10 @@ export class GuardedServer implements ProtocolServer {
 
   constructor(server: ProtocolServer, options: GuardOptions) {
     this.#server = server;
-    this.#keeper = new Gatekeeper({ ...options, expired: (place) => this.#expired(place) });
+    this.#keeper = new Gatekeeper({
+      ...options,
+      voided: (place, cause) => this.#voided(place, cause),
+    });
     this.#newcomers = new Newcomers({ time: systemTime, ...options });
     this.#maxConnections = options.maxConnections;
   }
@@ -124,10 +128,13 @@ export class GuardedServer implements ProtocolServer {
     this.#upcalls?.observe({ kind: "refused", remote: clientId, reason });
   }
 
-  #expired(place: Place): void {
+  #voided(place: Place, cause: VoidCause): void {
     const route = { wire: this.#wire, id: Number(place) };
-    const reason = "the client's token has expired";
-    void this.#upcalls?.deliver({ kind: "revoked", route, reason });
+    void this.#upcalls?.deliver({ kind: "revoked", route, cause, reason: VOIDED[cause] });
+  }
+
+  revoke(revoked: Revocations): void {
+    this.#keeper.revoke(revoked);
   }
 
   send(

@@ -17,6 +17,7 @@ import {
   type Upcalls,
   type WireEvent,
 } from "./protocol_server.ts";
+import type { Revocations } from "./token.ts";
 
 /** Coordinator to Worker. Calls that have an outcome carry an id. */
 type Downward =
@@ -29,6 +30,7 @@ type Downward =
   | { kind: "acknowledge"; route: Route; held: ModelOffset }
   | { kind: "abort"; id: number }
   | { kind: "drop"; route: Route; reason: string }
+  | { kind: "revoke"; revoked: Revocations }
   | { kind: "traffic"; id: number }
   | { kind: "close" };
 
@@ -122,6 +124,10 @@ export class WorkerLink implements Link {
 
   drop(route: Route, reason: string): void {
     this.#post({ kind: "drop", route, reason });
+  }
+
+  revoke(revoked: Revocations): void {
+    this.#post({ kind: "revoke", revoked });
   }
 
   async traffic(): Promise<Traffic> {
@@ -292,6 +298,8 @@ class FarEnd {
         return this.#aborts.get(message.id)?.abort();
       case "drop":
         return server.drop(message.route, message.reason);
+      case "revoke":
+        return server.revoke(message.revoked);
       case "traffic":
         void server.traffic().then((traffic) =>
           this.#post({ kind: "traffic", id: message.id, traffic })

@@ -14,6 +14,7 @@ import type {
   Upcalls,
 } from "./protocol_server.ts";
 import type { ServerMessage } from "./federation_pb.ts";
+import type { Revocations } from "./token.ts";
 
 export interface PacingOptions {
   /** The run every part is marked with. */
@@ -71,6 +72,10 @@ export class PacedServer implements Link {
   drop(route: Route, reason: string): void {
     this.#downloads.get(route.id)?.abort.abort();
     this.#server.drop(route, reason);
+  }
+
+  revoke(revoked: Revocations): void {
+    this.#server.revoke?.(revoked);
   }
 
   traffic(): Promise<Traffic> {

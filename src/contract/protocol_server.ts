@@ -1,6 +1,7 @@
 /** The seam between the coordinator and the wires: what a protocol server is, and what it calls. */
 
 import type { ClientMessage, ServerMessage } from "./federation_pb.ts";
+import type { Revocations, VoidCause } from "./token.ts";
 
 /** A protocol instance's name: `mqtt`, `amqp`, `grpc`, `quic`, `dds`; a second one `mqtt@broker`. */
 export type WireName = string;
@@ -20,7 +21,12 @@ export type Arrival =
   /** The route is over: connection lost, last will, lease lapsed. Nothing arrives on it afterwards. */
   | { readonly kind: "detached"; readonly route: Route; readonly reason: string }
   /** Who speaks on the route may do so no longer. It still stands, so that the client can be told. */
-  | { readonly kind: "revoked"; readonly route: Route; readonly reason: string };
+  | {
+    readonly kind: "revoked";
+    readonly route: Route;
+    readonly cause: VoidCause;
+    readonly reason: string;
+  };
 
 /** What to send back on the route an arrival came on: a ServerMessage whose body is a Receipt. */
 export type Answer = ServerMessage & { body: Extract<ServerMessage["body"], { case: "receipt" }> };
@@ -107,6 +113,8 @@ export interface ProtocolServer extends AsyncDisposable {
    * broker takes everything at once, and nothing else tells that the client reads.
    */
   acknowledge?(route: Route, held: ModelOffset): void;
+  /** The operator has taken tokens back; only who asks for tokens needs it. */
+  revoke?(revoked: Revocations): void;
   traffic(): Promise<Traffic>;
   /** Resolves on disposal; rejects when the server can no longer serve, e.g. its listener is lost. */
   readonly closed: Promise<void>;

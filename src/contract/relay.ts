@@ -24,6 +24,7 @@ import type {
 } from "./protocol_server.ts";
 import { RelayedClient, type Sender } from "./relayed_client.ts";
 import type { ServerOptions } from "./server_options.ts";
+import { type Revocations, type VoidCause, VOIDED } from "./token.ts";
 
 export type { Sender } from "./relayed_client.ts";
 
@@ -68,7 +69,11 @@ export class Relay {
     this.#sweeping = setInterval(() => this.#sweep(), options.server.heartbeatIntervalMs);
     const { tokens: rule } = options.server;
     this.#keeper = rule &&
-      new Gatekeeper({ rule, sealedOnly: true, expired: (place) => this.#expired(place) });
+      new Gatekeeper({
+        rule,
+        sealedOnly: true,
+        voided: (place, cause) => this.#voided(place, cause),
+      });
   }
 
   get connections(): number {
@@ -231,11 +236,15 @@ export class Relay {
   }
 
   /** The coordinator tells the client and drops its route. */
-  #expired(place: Place): void {
+  #voided(place: Place, cause: VoidCause): void {
     const client = this.#byAddress.get(String(place));
     if (client === undefined) return;
-    const reason = "the client's token has expired";
-    void this.#options.upcalls.deliver({ kind: "revoked", route: client.route, reason });
+    const { route } = client;
+    void this.#options.upcalls.deliver({ kind: "revoked", route, cause, reason: VOIDED[cause] });
+  }
+
+  revoke(revoked: Revocations): void {
+    this.#keeper?.revoke(revoked);
   }
 
   /** The client is not there any more. */

@@ -25,20 +25,36 @@ export interface Claims {
   readonly jti: string;
 }
 
+/** By client: the second since 1970 up to which its tokens are void, whatever they say. */
+export type Revocations = ReadonlyMap<string, number>;
+
 /** Who may take part, as every protocol server is told. */
 export interface TokenRule {
   readonly key: Uint8Array;
   readonly federation: string;
+  /** As the operator goes on revoking, a newer one takes its place. */
+  revoked?: Revocations;
 }
 
 /** Whom a token stands for. */
 export interface Bearer {
   readonly clientId: string;
+  /** Seconds since 1970; 0 where the token does not say when it was made. */
+  readonly issuedS: number;
   /** Milliseconds since 1970; undefined: never. */
   readonly expiresMs: number | undefined;
   /** The token's, which the bearer alone shares with the server. */
   readonly signature: Uint8Array;
 }
+
+/** Why a token that was good is so no longer. */
+export type VoidCause = "expired" | "revoked";
+
+/** What is said of who had one. */
+export const VOIDED: Readonly<Record<VoidCause, string>> = {
+  expired: "the client's token has expired",
+  revoked: "the client's token has been revoked",
+};
 
 /** A token that is not taken; `detail` says what to do. */
 export interface Refusal {
@@ -114,6 +130,20 @@ export const EXPIRED: Refusal = {
   detail: "the token has expired; ask the operator for a new one (`tributary token create`)",
 };
 
+/** Why a token that its operator has taken back is refused. */
+export const REVOKED: Refusal = {
+  detail: "the token has been revoked; ask the operator for a new one (`tributary token create`)",
+};
+
+/** Whether the operator has taken back what its bearer shows. */
+export function isRevoked(
+  { clientId, issuedS }: Pick<Bearer, "clientId" | "issuedS">,
+  revoked: Revocations | undefined,
+): boolean {
+  const untilS = revoked?.get(clientId);
+  return untilS !== undefined && issuedS <= untilS;
+}
+
 const MISSHAPEN: Refusal = {
   detail: "the token is none; copy all of what `tributary token create` prints",
 };
@@ -127,7 +157,7 @@ export function isRefused<Taken extends object>(result: Taken | Refusal): result
 
 function bearerOf(
   claims: Claims,
-  { federation }: TokenRule,
+  { federation, revoked }: TokenRule,
   { clientId, signature }: { clientId: string; signature: Uint8Array },
 ): Bearer | Refusal {
   if (claims.aud !== federation) {
@@ -137,7 +167,9 @@ function bearerOf(
     return { detail: `the token is of the client ${claims.sub}; join under that id` };
   }
   const expiresMs = claims.exp === undefined ? undefined : claims.exp * 1000;
-  return { clientId, expiresMs, signature };
+  const issuedS = typeof claims.iat === "number" ? claims.iat : 0;
+  const bearer = { clientId, issuedS, expiresMs, signature };
+  return isRevoked(bearer, revoked) ? REVOKED : bearer;
 }
 
 interface Parts {

@@ -121,7 +121,7 @@ export class Coordinator implements AsyncDisposable {
         this.#detached(route, arrival.reason);
         return undefined;
       case "revoked":
-        this.#judge.revoke(route, arrival.reason);
+        this.#judge.revoke(arrival);
         return undefined;
       case "unreadable": {
         const refusal = refuse(Verdict.MALFORMED, arrival.detail);

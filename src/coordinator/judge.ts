@@ -13,7 +13,7 @@ import {
   type UpdatePart,
   Verdict,
 } from "../contract/federation_pb.ts";
-import type { Route } from "../contract/protocol_server.ts";
+import type { Arrival, Route } from "../contract/protocol_server.ts";
 import type { LeaveCause } from "../events.ts";
 import type { Admission } from "./admission.ts";
 import { evaluationTaskId } from "./evaluation.ts";
@@ -368,14 +368,14 @@ export class Judge {
   }
 
   /** Who speaks on a route may do so no longer; with its last route the client leaves. */
-  revoke(route: Route, reason: string): void {
+  revoke({ route, cause, reason }: Extract<Arrival, { kind: "revoked" }>): void {
     const client = this.#roster.on(route);
     this.#roster.end(route, reason);
     this.#close(route, ClosingReason.REFUSED, `${reason}; ask the operator for a new one`);
     if (client === undefined || client.routes.length > 0) return;
     this.#roster.remove(client, reason);
     void this.#sessions.end(client.id); // else a restart would wait for it
-    this.left(client.id, "expired", reason);
+    this.left(client.id, cause, reason);
   }
 
   #close(route: Route, reason: ClosingReason, detail: string): void {

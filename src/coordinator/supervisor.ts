@@ -7,6 +7,7 @@ import {
   type Traffic,
   type WireName,
 } from "../contract/protocol_server.ts";
+import type { Revocations } from "../contract/token.ts";
 import type { Clock, Timer } from "./clock.ts";
 import type { Events } from "../events.ts";
 
@@ -74,6 +75,11 @@ export class Supervisor implements AsyncDisposable {
 
   states(): WireState[] {
     return [...this.#watches.values()].map((watch) => watch.state());
+  }
+
+  /** To every server there is; one that is started later is told by its options. */
+  revoke(revoked: Revocations): void {
+    for (const watch of this.#watches.values()) watch.revoke(revoked);
   }
 
   /** Bytes and connections of every wire that is up. */
@@ -185,6 +191,10 @@ class Watch {
     } catch (error) {
       this.#down(link, error);
     }
+  }
+
+  revoke(revoked: Revocations): void {
+    this.#link?.revoke?.(revoked);
   }
 
   async traffic(): Promise<Traffic> {

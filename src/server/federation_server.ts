@@ -17,6 +17,7 @@ import { readTls, withCertificate } from "./certificate.ts";
 import { coordinatorOptions } from "./coordinator_options.ts";
 import { openEvaluator } from "./evaluating.ts";
 import { readModel } from "./model.ts";
+import { RevocationWatch } from "./revocations.ts";
 import { statusOf } from "./status.ts";
 import { linksOf } from "./links.ts";
 import { tokenRule } from "./token_key.ts";
@@ -108,6 +109,20 @@ export class FederationServer implements AsyncDisposable {
       wire,
       url: advertised(url, tls),
     }));
+    if (tokens !== undefined && config.state !== undefined) {
+      stack.use(
+        new RevocationWatch(tokens.revoked ?? new Map(), {
+          state: config.state,
+          clock,
+          changed: (revoked) => {
+            tokens.revoked = revoked; // for the servers that are started again
+            supervisor.revoke(revoked);
+            events.tokensRevoked({ clients: revoked.size });
+          },
+          failed: (reason) => events.serverFailed({ what: "reading revoked tokens", reason }),
+        }),
+      );
+    }
     metrics.watchTraffic(async () =>
       [...await supervisor.traffic()].map(([wire, traffic]) => ({ wire, ...traffic }))
     );

@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
 import { createTokenKey, TOKEN_KEY_BYTES, type TokenRule } from "../contract/token.ts";
 import { readNamedFile } from "./named_file.ts";
+import { readRevocations } from "./revocations.ts";
 
 const FILE_NAME = "token.key";
 
@@ -19,7 +20,8 @@ export interface KeyPlace {
  */
 export async function tokenRule(config: Config): Promise<TokenRule | undefined> {
   if (config.tokens === "off") return undefined;
-  return { key: await openTokenKey(config), federation: config.name };
+  const revoked = config.state === undefined ? new Map() : await readRevocations(config.state);
+  return { key: await openTokenKey(config), federation: config.name, revoked };
 }
 
 /**

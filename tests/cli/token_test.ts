@@ -6,6 +6,7 @@ import { run } from "../../src/cli/token.ts";
 import { ConfigError } from "../../src/config/config_error.ts";
 import { isRefused, readToken } from "../../src/contract/token.ts";
 import { LINE_TOPOLOGY } from "../support/line_model.ts";
+import { readRevocations } from "../../src/server/revocations.ts";
 import { Program } from "../support/program.ts";
 import { tokenFor } from "../support/tokens.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
@@ -43,7 +44,11 @@ Deno.test("token create --expires and --format json say until when", async () =>
 for (
   const [what, args, sentence] of [
     ["nothing to do", [], /missing required argument/i],
-    ["something else to do", ["revoke"], /token create/],
+    ["something else to do", ["toString"], /token create/],
+    ["two things to do", ["create", "revoke"], /too many arguments/i],
+    ["nobody to revoke", ["revoke", "--state", "x"], /--client/],
+    ["nowhere to revoke", ["revoke", "--client", "a"], /--state/],
+    ["a state that is not there", ["revoke", "--client", "a", "--state", "none"], /--state/],
     ["no client", ["create", "--state", "x"], /--client/],
     ["no client's id", ["create", "--client", "a b", "--state", "x"], /--client is "a b"/],
     ["no key", ["create", "--client", "a"], /--state or --token-key/],
@@ -57,6 +62,27 @@ for (
     await assert.rejects(run(args, capturedIo()), sentence);
   });
 }
+
+Deno.test("token revoke makes void what a client has, and what is made next, at once, is good", async () => {
+  using directory = new StateDirectory();
+  const args = ["--client", "edge-1", "--state", directory.path];
+  const before = (await create(...args)).trim();
+  const said = capturedIo();
+  assert.equal(await run(["revoke", ...args], said), exit.ok);
+  assert.match(
+    said.written("stdout"),
+    /^Tokens of edge-1 made until .*Z are void; .* within 1 s\n$/,
+  );
+  const after = (await create(...args)).trim();
+  const key = await Deno.readFile(join(directory.path, "token.key"));
+  const revoked = await readRevocations(directory.path);
+  const rule = { key, federation: "default", revoked };
+  assert.ok(isRefused(readToken(before, rule, "edge-1")));
+  assert.ok(!isRefused(readToken(after, rule, "edge-1")));
+  const listed = capturedIo();
+  assert.equal(await run(["revoked", "--state", directory.path], listed), exit.ok);
+  assert.match(listed.written("stdout"), /^CLIENT +TOKENS VOID UNTIL\nedge-1 +\S+Z\n$/);
+});
 
 Deno.test("join takes its token from the command line, a file, or the environment", async () => {
   using directory = new StateDirectory();

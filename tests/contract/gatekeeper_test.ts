@@ -14,14 +14,18 @@ const HERE = "here";
 class Gate implements Disposable {
   nowMs = NOW_MS;
   readonly expired: Place[] = [];
+  readonly revoked: Place[] = [];
   readonly timers = new Set<() => void>();
   readonly keeper: Gatekeeper;
 
   constructor({ sealedOnly = true } = {}) {
     this.keeper = new Gatekeeper({
-      rule: RULE,
+      rule: { ...RULE },
       sealedOnly,
-      expired: (place) => void this.expired.push(place),
+      voided: (place, cause) => {
+        if (cause === "expired") this.expired.push(place);
+        else this.revoked.push(place);
+      },
       time: {
         nowMs: () => this.nowMs,
         after: (_delayMs, act) => {
@@ -261,6 +265,35 @@ for (const sealedOnly of [true, false]) {
     if (sealedOnly) {
       assert.equal(speaker.hear(answer)?.body.case, "receipt", "its own server says so");
     }
+  });
+}
+
+for (const sealedOnly of [true, false]) {
+  const form = sealedOnly ? "sealed" : "open";
+  Deno.test(`Gatekeeper says whose token is revoked, and passes nothing more of it (${form})`, () => {
+    using gate = new Gate({ sealedOnly });
+    const token = tokenFor("a", { nowMs: NOW_MS });
+    const speaker = new Speaker("a", { token });
+    const other = new Speaker("b", { token: tokenFor("b", { nowMs: NOW_MS }) });
+    const beat = (clientId: string) =>
+      clientMessage({ clientId, sequence: 2, body: { case: "heartbeat", value: {} } });
+    if (sealedOnly) {
+      gate.meet(speaker);
+      gate.meet(other, "there");
+    } else {
+      passed(gate.hear(hello("a", token)));
+      passed(gate.hear(hello("b", tokenFor("b", { nowMs: NOW_MS })), "there"));
+    }
+    gate.keeper.revoke(new Map([["a", NOW_MS / 1000]]));
+    assert.deepEqual([gate.revoked, gate.expired], [[HERE], []]);
+    const passage = gate.hear(sealedOnly ? speaker.heartbeat(2) : beat("a"));
+    assert.match(refusedAs(passage), /revoked/);
+    passed(gate.hear(sealedOnly ? other.heartbeat(2) : beat("b"), "there"));
+    const again = sealedOnly ? new Speaker("a", { token }).knock() : hello("a", token);
+    assert.match(refusedAs(gate.hear(again, "elsewhere")), /revoked; ask the operator/);
+    const later = tokenFor("a", { nowMs: NOW_MS + 1000 });
+    if (sealedOnly) gate.meet(new Speaker("a", { token: later }), "elsewhere");
+    else passed(gate.hear(hello("a", later), "elsewhere"));
   });
 }
 

@@ -28,7 +28,7 @@ class Broker implements AsyncDisposable {
 
   constructor({ maxConnections = 2 } = {}) {
     this.relay = new Relay({
-      server: { ...serverOptions("mqtt@broker"), maxConnections, tokens: RULE },
+      server: { ...serverOptions("mqtt@broker"), maxConnections, tokens: { ...RULE } },
       upcalls: this.coordinator,
       publish: (address, bytes) => {
         this.posts.push({ address, bytes });
@@ -173,6 +173,20 @@ Deno.test("Relay tells one client too many, under its seal", async () => {
   const [told] = broker.heardBy(second);
   assert.equal(told?.body.case, "closing");
   assert.equal(broker.relay.connections, 1);
+});
+
+Deno.test("Relay tells the coordinator whose token is revoked, and gives it no place any more", async () => {
+  await using broker = new Broker();
+  const [speaker, other] = [new Speaker("a"), new Speaker("b")];
+  await broker.meet(speaker);
+  await broker.meet(other);
+  broker.relay.revoke(new Map([["a", Math.floor(Date.now() / 1000) + 1]]));
+  const revoked = await broker.coordinator.arrivals.find(({ kind }) => kind === "revoked");
+  assert.ok(revoked.kind === "revoked" && revoked.cause === "revoked");
+  broker.relay.drop(revoked.route, "revoked");
+  assert.equal(await broker.hear(speaker, bytesOf(speaker.heartbeat(2))), "refused");
+  assert.equal(await broker.hear(speaker, bytesOf(new Speaker("a").knock())), "refused");
+  assert.equal(await broker.hear(other, bytesOf(other.heartbeat(2))), "judged");
 });
 
 Deno.test("Relay gives a client that connected again a route of its own", async () => {

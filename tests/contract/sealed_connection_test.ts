@@ -25,7 +25,7 @@ const will = clientMessage({ clientId: "a", body: { case: "leave", value: { reas
 /** A server's end in memory. */
 class Far implements Disposable {
   readonly connection = new MemoryConnection();
-  keeper = new Gatekeeper({ rule: RULE, sealedOnly: true, expired: () => {} });
+  keeper = new Gatekeeper({ rule: RULE, sealedOnly: true, voided: () => {} });
   #heard = 0;
 
   async dial(
@@ -163,7 +163,7 @@ async function restarted(far: Far, doubtMs: number) {
   far.sayCovered(receipt(1));
   await messages.next();
   const standing = far.keeper;
-  far.keeper = new Gatekeeper({ rule: RULE, sealedOnly: true, expired: () => {} });
+  far.keeper = new Gatekeeper({ rule: RULE, sealedOnly: true, voided: () => {} });
   await connection.send(heartbeat);
   await far.next();
   return { connection, messages, standing };

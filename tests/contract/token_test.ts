@@ -58,6 +58,19 @@ Deno.test("readToken() refuses another client's, federation's and server's token
   assert.match(detail(readToken(foreign, RULE, "client-1")), /key/);
 });
 
+Deno.test("a token that was made up to its client's revocation is refused, a later one and others are not", () => {
+  const untilS = NOW_MS / 1000;
+  const rule = { ...RULE, revoked: new Map([["client-1", untilS]]) };
+  const made = (atMs: number, clientId = "client-1") => tokenFor(clientId, { nowMs: atMs });
+  assert.match(detail(readToken(made(NOW_MS - 1000), rule, "client-1")), /revoked; ask/);
+  assert.match(detail(readToken(made(NOW_MS), rule, "client-1")), /revoked/);
+  assert.equal(bearer(readToken(made(NOW_MS + 1000), rule, "client-1")).issuedS, untilS + 1);
+  bearer(readToken(made(NOW_MS, "client-2"), rule, "client-2"));
+  const { proven } = proveToken(made(NOW_MS), connecting);
+  assert.match(detail(readProof(proven, rule, connecting)), /revoked/);
+  bearer(readProof(proven, RULE, connecting));
+});
+
 Deno.test("readToken() lets no token choose how it is judged", () => {
   const [, body] = tokenFor("client-1").split(".");
   const none = btoa('{"alg":"none"}').replaceAll("=", "");

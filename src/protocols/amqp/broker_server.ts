@@ -18,6 +18,7 @@ import {
 } from "../../contract/protocol_server.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection } from "./broker_connection.ts";
 import { addressAt, type Broker, type Options, placeOf, readBroker } from "./broker_options.ts";
 import { BrokerPublisher } from "./broker_publisher.ts";
@@ -177,6 +178,12 @@ export class BrokeredAmqpServer implements ProtocolServer {
 
   drop(route: Route, reason: string): void {
     this.#relay?.drop(route, reason);
+  }
+
+  revoke(revoked: Revocations): void {
+    const { tokens } = this.#server;
+    if (tokens !== undefined) tokens.revoked = revoked; // also where there is no relay yet
+    this.#relay?.revoke(revoked);
   }
 
   traffic(): Promise<Traffic> {

@@ -18,6 +18,7 @@ import {
 } from "../../contract/protocol_server.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
+import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection, BrokerRefusal, type Delivery } from "./broker_connection.ts";
 import { type Broker, type Options, placeOf, readBroker } from "./broker_options.ts";
 import {
@@ -246,6 +247,12 @@ export class BrokeredMqttServer implements ProtocolServer {
 
   drop(route: Route, reason: string): void {
     this.#relay?.drop(route, reason);
+  }
+
+  revoke(revoked: Revocations): void {
+    const { tokens } = this.#server;
+    if (tokens !== undefined) tokens.revoked = revoked; // also where there is no relay yet
+    this.#relay?.revoke(revoked);
   }
 
   traffic(): Promise<Traffic> {
