@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { fields, readConfig, type Sources } from "../src/config.ts";
 import { ConfigError } from "../src/config/config_error.ts";
-import { exposures, openDds } from "../src/config/contradictions.ts";
+import { warningsOf } from "../src/cli/serve.ts";
+import { exposures, openBrokers, openDds } from "../src/config/contradictions.ts";
 
 /** A TOML file as `--config federation.toml` gives it. */
 function toml(text: string): Sources {
@@ -336,6 +337,23 @@ Deno.test("exposures() tells what --insecure lets other machines reach", () => {
   ]);
   assert.match(found[1]?.missing ?? "", /; and DDS has no TLS here: whoever is on its network/);
   assert.deepEqual(exposures(readConfig({}).config), []);
+});
+
+Deno.test("openBrokers() names each broker on another machine that --insecure lets be without tokens", () => {
+  const brokers = { "mqtt-broker": "mqtt://192.0.2.1", "amqp-broker": "amqp://[2001:db8::1]/" };
+  const { config } = readConfig({ flags: { ...brokers, insecure: true } });
+  assert.deepEqual(openBrokers(config).map(({ section, hostname }) => [section, hostname]), [
+    ["mqtt_broker", "192.0.2.1"],
+    ["amqp_broker", "2001:db8::1"],
+  ]);
+  assert.match(
+    warningsOf(config).join("\n"),
+    /mqtt_broker is on 192\.0\.2\.1, .* --tokens required/,
+  );
+  const near = readConfig({ flags: { "mqtt-broker": "mqtt://127.0.0.1", insecure: true } }).config;
+  assert.deepEqual(warningsOf(near), []);
+  const tokens = { tokens: "required", "token-key": "token.key" };
+  assert.deepEqual(openBrokers(readConfig({ flags: { ...brokers, ...tokens } }).config), []);
 });
 
 Deno.test("readConfig lets QUIC listen beyond loopback without a certificate, but not its WebSocket", () => {

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Config } from "../config.ts";
-import { exposures, openDds } from "../config/contradictions.ts";
+import { exposures, openBrokers, openDds } from "../config/contradictions.ts";
 import { type Events, openEvents } from "../events.ts";
 import { openLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
@@ -56,20 +56,30 @@ async function serve(
   },
 ): Promise<ExitCode> {
   const { missing, config: possible } = available(config, { mandatory });
-  for (const { section, hostname, missing } of exposures(possible)) {
-    io.stderr.write(
-      `${paint(io.stderr, "warn", "warning:")} ${section} listens on ${hostname}, which other ` +
-        `machines can reach, and ${missing}\n`,
-    );
+  for (const warning of warningsOf(possible)) {
+    io.stderr.write(`${paint(io.stderr, "warn", "warning:")} ${warning}\n`);
   }
-  const open = openDds(possible);
-  if (open !== undefined) io.stderr.write(`${paint(io.stderr, "warn", "warning:")} ${open}\n`);
   const server = await openServer(possible, events, metrics, missing);
   try {
     return await served(server, config, { io, events });
   } finally {
     await within(CLOSE_MS, server[Symbol.asyncDispose]());
   }
+}
+
+/** What the operator has allowed, and what comes of it. */
+export function warningsOf(config: Config): string[] {
+  const dds = openDds(config);
+  return [
+    ...exposures(config).map(({ section, hostname, missing }) =>
+      `${section} listens on ${hostname}, which other machines can reach, and ${missing}`
+    ),
+    ...openBrokers(config).map(({ section, hostname, missing }) =>
+      `${section} is on ${hostname}, where whoever may write can be any client or the server, ` +
+      `and ${missing}`
+    ),
+    ...(dds === undefined ? [] : [dds]),
+  ];
 }
 
 async function served(

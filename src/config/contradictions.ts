@@ -142,15 +142,22 @@ function namedBrokers(config: Config) {
 
 /** Whoever may write at a broker could be any client, or the server: but for tokens, which seal. */
 function brokersBeyondLoopback(config: Config, whereSet: WhereSet): string[] {
-  if (config.insecure || config.tokens === "required") return [];
-  const far = namedBrokers(config).filter((section) => {
-    const hostname = URL.parse(config[section].url ?? "")?.hostname ?? "";
-    return !isLoopback(hostname.replace(/^\[(.*)\]$/, "$1"));
-  });
-  return far.map((section) =>
-    `${whereSet(`${snake(section)}.url`)} names a broker on another machine, and ${NO_TOKENS}, ` +
+  if (config.insecure) return [];
+  return openBrokers(config).map(({ section }) =>
+    `${whereSet(`${section}.url`)} names a broker on another machine, and ${NO_TOKENS}, ` +
     "use a broker on this machine, or allow it by --insecure"
   );
+}
+
+/** Brokers on other machines, where no tokens are asked for. Refused, unless the operator allows it. */
+export function openBrokers(config: Config): Exposure[] {
+  if (config.tokens === "required") return [];
+  return namedBrokers(config).flatMap((section) => {
+    const url = URL.parse(config[section].url ?? "");
+    const hostname = (url?.hostname ?? "").replace(/^\[(.*)\]$/, "$1");
+    if (isLoopback(hostname)) return [];
+    return [{ section: snake(section), hostname, missing: NO_TOKENS }];
+  });
 }
 
 /** Whether only this machine can reach what listens there. */
