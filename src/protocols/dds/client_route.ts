@@ -2,10 +2,11 @@
 
 import { Gate } from "../../contract/gate.ts";
 import type { Answer, Deliver, Newcomer, Route } from "../../contract/protocol_server.ts";
-import { type Cyclone, PUBLICATION_MATCHED } from "./cyclone.ts";
+import { type Cyclone, OFFERED_INCOMPATIBLE_QOS, PUBLICATION_MATCHED } from "./cyclone.ts";
 import type { Domain } from "./domain.ts";
 import { Inbox } from "./inbox.ts";
 import { Outbox } from "./outbox.ts";
+import { refusedPolicy } from "./quality.ts";
 import { Waiter, type Watch } from "./waiter.ts";
 import { partitionOf, sampleBytes, TOPIC_DOWN } from "./wire.ts";
 import { EnvelopeWriter, type WriteOutcome } from "./writer.ts";
@@ -20,6 +21,8 @@ export interface Premises {
   readonly meter: { up: number; down: number };
   /** A route's client does not read any more. */
   unread(client: ClientRoute): void;
+  /** A reader in a client's partition asks for another quality of service, and hears nothing. */
+  unmatched(client: ClientRoute, policy: string): void;
   /** A message was turned away. */
   refuse(client: ClientRoute, reason: string): void;
 }
@@ -33,6 +36,9 @@ export interface Identity {
   /** The writer's GUID. */
   readonly guid: Uint8Array<ArrayBuffer>;
 }
+
+/** Readers that come and go, and those that Cyclone does not match, of which it tells neither side. */
+const WATCHED = PUBLICATION_MATCHED | OFFERED_INCOMPATIBLE_QOS;
 
 /** How long what was taken for a client may take to leave. */
 export const FAREWELL_MS = 1000;
@@ -65,7 +71,7 @@ export class ClientRoute {
     const partition = partitionOf(federation, clientId);
     const writer = domain.writer(TOPIC_DOWN, partition, { userData: guid });
     this.#writer = new EnvelopeWriter(cyclone, writer, clientId);
-    cyclone.dds_set_status_mask(writer, PUBLICATION_MATCHED);
+    cyclone.dds_set_status_mask(writer, WATCHED);
     this.#watch = Waiter.watch(cyclone, writer, () => this.#readersChanged());
     this.#readersChanged();
     this.outbox = new Outbox({
@@ -99,9 +105,11 @@ export class ClientRoute {
   }
 
   #readersChanged(): boolean {
-    const { cyclone, unread } = this.#premises;
+    const { cyclone, unread, unmatched } = this.#premises;
     const writer = this.#writer.entity;
-    cyclone.dds_take_status(writer, new Uint32Array(1), PUBLICATION_MATCHED);
+    cyclone.dds_take_status(writer, new Uint32Array(1), WATCHED);
+    const policy = refusedPolicy(cyclone, writer);
+    if (policy !== undefined) unmatched(this, policy);
     const readers = cyclone.dds_get_matched_subscriptions(writer, null, 0n);
     if (readers > 0) {
       this.#isMatched = true;

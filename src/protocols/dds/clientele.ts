@@ -39,6 +39,8 @@ const WATCHED = DATA_AVAILABLE | SUBSCRIPTION_MATCHED | REQUESTED_INCOMPATIBLE_Q
 /** Cyclone matches no such writer, and tells neither side of it by itself. */
 const INCOMPATIBLE = "a writer offers another quality of service: it must be reliable";
 
+const MOST_TOLD = 1024;
+
 const GONE = "the client left, or its lease is over";
 
 export class Clientele implements AsyncDisposable {
@@ -54,6 +56,8 @@ export class Clientele implements AsyncDisposable {
   readonly #byId = new Map<number, ClientRoute>();
   /** Matched writers that are not listened to. */
   readonly #ignored = new Set<bigint>();
+  /** Clients of whom the operator has heard that their readers do not match, the newest. */
+  readonly #unmatched = new Set<string>();
   readonly #ending = new Set<Promise<void>>();
   #hasMet = false;
   #nextId = 1;
@@ -69,6 +73,7 @@ export class Clientele implements AsyncDisposable {
       maxUnjudgedBytes: server.maxUnjudgedBytes,
       deliver: options.upcalls.deliver,
       meter: this.#meter,
+      unmatched: (client, policy) => this.#tellUnmatched(client, policy),
       unread: (client) => this.#leave(client, GONE),
       refuse: (client, reason) => this.#observeRefusal(client.clientId, reason),
     };
@@ -158,6 +163,14 @@ export class Clientele implements AsyncDisposable {
   #ignore(publication: bigint, remote: string, reason: string): void {
     this.#ignored.add(publication);
     this.#observeRefusal(remote, reason);
+  }
+
+  #tellUnmatched({ clientId }: ClientRoute, policy: string): void {
+    if (this.#unmatched.has(clientId)) return;
+    const [oldest] = this.#unmatched;
+    if (oldest !== undefined && this.#unmatched.size >= MOST_TOLD) this.#unmatched.delete(oldest);
+    this.#unmatched.add(clientId);
+    this.#observeRefusal(clientId, askedFor(policy));
   }
 
   #observeRefusal(remote: string, reason: string): void {
@@ -275,4 +288,9 @@ export class Clientele implements AsyncDisposable {
     this.#byId.clear();
     await Promise.all(this.#ending);
   }
+}
+
+function askedFor(policy: string): string {
+  return `a reader of fl_down in its partition asks for another ${policy} than is offered (reliable, ` +
+    "volatile, automatic liveliness), and hears nothing";
 }

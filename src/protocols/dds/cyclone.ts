@@ -36,6 +36,7 @@ const symbols = {
   },
   dds_set_status_mask: { parameters: [ENTITY, "u32"], result: RESULT },
   dds_take_status: { parameters: [ENTITY, "buffer", "u32"], result: RESULT },
+  dds_get_offered_incompatible_qos_status: { parameters: [ENTITY, "buffer"], result: RESULT },
 
   dds_get_matched_publications: { parameters: [ENTITY, "buffer", "usize"], result: RESULT },
   dds_get_matched_subscriptions: { parameters: [ENTITY, "buffer", "usize"], result: RESULT },
@@ -114,6 +115,7 @@ export const PRECONDITION_NOT_MET = -4;
 export const TIMEOUT = -10;
 
 /** Statuses an entity can be watched for (dds_public_status.h). */
+export const OFFERED_INCOMPATIBLE_QOS = 1 << 3;
 export const REQUESTED_INCOMPATIBLE_QOS = 1 << 4;
 export const DATA_AVAILABLE = 1 << 8;
 export const PUBLICATION_MATCHED = 1 << 11;

@@ -6,6 +6,30 @@ const RELIABLE = 1;
 const KEEP_ALL = 1;
 const UNLIMITED = -1;
 
+/** DDS 1.4 §2.2.3: policies of which a reader may ask for more than a writer offers, by their ids. */
+const POLICIES: Readonly<Record<number, string>> = {
+  2: "durability",
+  3: "presentation",
+  4: "deadline",
+  5: "latency budget",
+  6: "ownership",
+  8: "liveliness",
+  11: "reliability",
+  12: "destination order",
+  23: "data representation",
+};
+
+/** dds_offered_incompatible_qos_status_t: a total, its change, and the last policy's id. */
+const STATUS_WORDS = 3;
+
+/** The policy for which a writer of ours has not matched a reader, if there is one. */
+export function refusedPolicy(cyclone: Cyclone, writer: number): string | undefined {
+  const status = new Uint32Array(STATUS_WORDS);
+  if (cyclone.dds_get_offered_incompatible_qos_status(writer, status) < 0) return undefined;
+  const [total = 0, , policy = 0] = status;
+  return total === 0 ? undefined : POLICIES[policy] ?? `policy ${policy}`;
+}
+
 export interface Quality {
   /** Of a publisher or subscriber. */
   readonly partition?: string;

@@ -167,6 +167,24 @@ Deno.test("DdsServer tells of a writer whose quality of service keeps it from be
   assert.equal((await peer.ask(heartbeat())).verdict, Verdict.ACCEPTED);
 });
 
+Deno.test("DdsServer tells once of a client whose reader asks for more than is offered, and by what", async () => {
+  await using desk = await Desk.open();
+  await using peer = await Peer.dial(dial, desk.url, "client-1");
+  await peer.ask(hello());
+  const partition = "default/client-2";
+  await using _ = new Stranger(desk.url, { partition, key: "client-2", demanding: true });
+  assert.match(
+    await desk.refusal(),
+    /^client-2: a reader of fl_down in its partition asks for another liveliness than is offered/,
+  );
+  await using _second = new Stranger(desk.url, { partition, key: "client-2", demanding: true });
+  await using fit = new Stranger(desk.url, { partition, key: "client-2" });
+  await fit.answered();
+  assert.equal((await peer.ask(heartbeat())).verdict, Verdict.ACCEPTED);
+  const told = desk.coordinator.events.all.filter(({ kind }) => kind === "refused");
+  assert.equal(told.length, 1);
+});
+
 Deno.test("DdsServer refuses a writer whose partition names no client", async () => {
   await using desk = await Desk.open();
   await using stranger = new Stranger(desk.url, { partition: "default/not a client", key: "a" });

@@ -16,6 +16,8 @@ import { addressOf, TOPIC_DOWN, TOPIC_UP } from "../../../src/protocols/dds/wire
 import { EnvelopeWriter } from "../../../src/protocols/dds/writer.ts";
 import { cyclone } from "./library.ts";
 
+/** dds_liveliness_kind */
+const MANUAL_BY_TOPIC = 2;
 /** dds_reliability_kind */
 const BEST_EFFORT = 0;
 
@@ -27,6 +29,8 @@ export interface StrangerOptions {
   readonly domain?: number;
   /** Its writer promises nothing, which no reader of the server's takes. */
   readonly bestEffort?: boolean;
+  /** Its reader wants writers to say by themselves that they live, which those of the server's do not. */
+  readonly demanding?: boolean;
 }
 
 export class Stranger implements AsyncDisposable {
@@ -36,7 +40,10 @@ export class Stranger implements AsyncDisposable {
   readonly #watches: readonly Watch[];
   #changed = Promise.withResolvers<void>();
 
-  constructor(url: string, { partition, key, domain: number, bestEffort }: StrangerOptions) {
+  constructor(
+    url: string,
+    { partition, key, domain: number, bestEffort, demanding }: StrangerOptions,
+  ) {
     const address = addressOf(new URL(url));
     this.#domain = Domain.createAny(cyclone, {
       number: number ?? address.domain,
@@ -46,7 +53,9 @@ export class Stranger implements AsyncDisposable {
       leaseMs: 3000,
       maxSampleBytes: 2 ** 30,
     });
-    const reader = this.#domain.reader(TOPIC_DOWN, partition, {});
+    const reader = demanding
+      ? demandingReader(this.#domain, partition)
+      : this.#domain.reader(TOPIC_DOWN, partition, {});
     const writer = bestEffort
       ? bestEffortWriter(this.#domain, partition)
       : this.#domain.writer(TOPIC_UP, partition, {});
@@ -131,5 +140,24 @@ function bestEffortWriter({ participant }: Domain, partition: string): number {
   return withQos(cyclone, {}, (qos) => {
     cyclone.dds_qset_reliability(qos, BEST_EFFORT, 0n);
     return cyclone.dds_create_writer(publisher, topic, qos, null);
+  });
+}
+
+function demandingReader({ participant }: Domain, partition: string): number {
+  const subscriber = withQos(
+    cyclone,
+    { partition },
+    (qos) => cyclone.dds_create_subscriber(participant, qos, null),
+  );
+  const topic = cyclone.dds_create_topic(
+    participant,
+    topicDescriptor(),
+    cString(TOPIC_DOWN),
+    null,
+    null,
+  );
+  return withQos(cyclone, {}, (qos) => {
+    cyclone.dds_qset_liveliness(qos, MANUAL_BY_TOPIC, 3_000_000_000n);
+    return cyclone.dds_create_reader(subscriber, topic, qos, null);
   });
 }
