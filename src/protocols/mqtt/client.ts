@@ -166,7 +166,10 @@ class MqttConnection implements Connection {
     this.messages = this.#backlog;
     this.lost = this.#lost.promise;
     client.handleMessage = ({ topic, payload }, done) => {
-      if (topic === topics.down) this.#hear(payload as Buffer, done);
+      // An acknowledgement behind DISCONNECT is a write after the end: a WebSocket stops there and
+      // then, with all that still waits in it. What is not acknowledged is passed over.
+      if (this.#leaving) done(new Error("the client leaves"));
+      else if (topic === topics.down) this.#hear(payload as Buffer, done);
       else done();
     };
     client.on("packetreceive", (packet) => {

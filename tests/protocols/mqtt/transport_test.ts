@@ -8,7 +8,7 @@ import { options } from "../../../src/protocols/mqtt/options.ts";
 import { MqttServer } from "../../../src/protocols/mqtt/server.ts";
 import { transportOf } from "../../../src/protocols/mqtt/transport.ts";
 import { readAddress } from "../../../src/protocols/mod.ts";
-import { hello, Peer } from "../../support/peer.ts";
+import { heartbeat, hello, Peer } from "../../support/peer.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
 import { loopbackTls, trusting } from "../../support/tls.ts";
 import { serverOptions, urlOf } from "../subject.ts";
@@ -78,6 +78,37 @@ Deno.test("dial() goes through a WebSocket on TLS, by an authority of one's own"
   const { message } = await failure(url);
   assert.match(message, /^Cannot connect to 127\.0\.0\.1:\d+: .*certificate/i);
 });
+
+for (const scheme of ["mqtt", "mqtts", "mqtt+ws", "mqtt+wss"]) {
+  for (const version of ["4", "5"]) {
+    Deno.test(`what a client says last over ${scheme} arrives, although answers come while it goes, with v=${version}`, async () => {
+      const isTls = scheme.endsWith("s") && scheme !== "mqtt+ws";
+      const coordinator = new ScriptedCoordinator();
+      await using server = new MqttServer(
+        serverOptions("mqtt", isTls ? loopbackTls : undefined),
+        options.parse({ port: 0, websocketPort: 0 }),
+      );
+      const url = urlOf(await server.listen(coordinator), scheme);
+      for (let run = 0; run < 5; run++) {
+        const clientId = `client-${run}`;
+        const by = isTls ? trusting(dial) : dial;
+        const peer = await Peer.dial(by, `${url}?v=${version}`, clientId);
+        await peer.ask(hello());
+        const { route } = await coordinator.message(clientId);
+        await Promise.all(Array.from({ length: 50 }, () => peer.send(heartbeat())));
+        await peer[Symbol.asyncDispose]();
+        await coordinator.arrivals.find((arrival) =>
+          arrival.kind === "detached" && arrival.route.id === route.id
+        );
+        const beats = coordinator.arrivals.all.filter((arrival) =>
+          arrival.kind === "message" && arrival.route.id === route.id &&
+          arrival.message.body.case === "heartbeat"
+        );
+        assert.equal(beats.length, 50);
+      }
+    });
+  }
+}
 
 Deno.test("dial() through a WebSocket finds nobody listening", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
