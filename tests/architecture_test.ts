@@ -16,10 +16,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   websocket: ["contract"],
   weights: [],
   log: [],
+  file_lock: [],
+  packages: [],
   strategies: ["weights"],
-  vault: ["contract", "strategies", "weights"],
+  vault: ["contract", "file_lock", "strategies", "weights"],
   metrics: ["contract"],
-  web: ["contract"],
+  web: ["contract", "packages"],
   "protocols/mqtt": ["contract", "websocket"],
   "protocols/amqp": ["contract"],
   "protocols/grpc": ["contract"],
@@ -37,7 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   init: ["config", "strategies"],
   events: ["config", "contract", "log", "metrics"],
   coordinator: ["contract", "events", "vault"],
-  client: ["contract", "protocols", "weights"],
+  client: ["contract", "packages", "protocols", "weights"],
   server: [
     "client",
     "config",
@@ -47,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "metrics",
     "protocols",
     "protocols/dds",
+    "protocols/grpc",
     "protocols/quic",
     "strategies",
     "vault",
@@ -84,6 +87,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "web",
   ],
   release: ["cli"],
+  executable: ["cli", "file_lock", "protocols/dds", "protocols/grpc"],
 };
 
 /** Doors into a protocol's house from outside, and who may use them. */
@@ -92,10 +96,14 @@ const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
     /^((broker_)?options|broker_visit|(websocket_)?client)\.ts$/,
     /worker\.ts$/,
   ], // the list of protocols
-  "src/server/available.ts": [/^library\.ts$/], // whether DDS can run on this machine
+  "src/server/available.ts": [/^(library|servable)\.ts$/], // whether DDS and gRPC can run here
   "src/server/certificate.ts": [/^certificate\.ts$/], // QUIC's, made once and kept with the run
   "src/cli/doctor/libddsc.ts": [/^(library|cyclone)\.ts$/], // whether it loads
   "src/cli/set_up.ts": [/^(fetch_)?library\.ts$/], // brings libddsc
+  "src/executable/build.ts": [/^(fetch_)?library\.ts$/], // puts libddsc inside
+  "src/executable/compiler.ts": [/^servable\.ts$/], // whether an executable can serve gRPC
+  "src/executable/target.ts": [/^fetch_library\.ts$/], // whether there is a libddsc to put inside
+  "src/executable/stand_ins/embedded_library.ts": [/^library\.ts$/], // hands it out
 };
 
 const MAX_LINES = 400;

@@ -20,7 +20,8 @@ async function ended(...args: string[]) {
 }
 
 Deno.test("main.ts ends with 0 when it did what was asked", async () => {
-  assert.deepEqual(await ended("--version"), { code: 0, stdout: `${version}\n`, stderr: "" });
+  const stdout = `${version} (from sources, Deno ${Deno.version.deno})\n`;
+  assert.deepEqual(await ended("--version"), { code: 0, stdout, stderr: "" });
 });
 
 Deno.test("main.ts ends with 2 and one sentence for an operator's mistake", async () => {

@@ -50,7 +50,7 @@ function examplesText(
 /** An argument that is one fixed word, as it stands between the brackets; whoever reads it, checks it. */
 export function wordArgument(name: string, meaning: string): Argument {
   const argument = new Argument(name, meaning);
-  argument.argChoices = [argument.name()];
+  argument.argChoices = argument.name().split("|");
   return argument;
 }
 

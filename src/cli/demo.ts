@@ -58,7 +58,8 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const mandatory = flags.protocols !== undefined;
   const wanted = demoConfig(flags);
   if (wanted.protocols.includes("dds")) await setUpDds(io);
-  const { config, missing } = available(wanted, { mandatory });
+  const { config: possible, missing } = available(wanted, { mandatory });
+  const config = withClientOnEach(possible);
   await emptyDirectory(flags.out);
   // Where the result is for a program, it alone is on standard output.
   const rows = flags.format === "json" ? io.stderr : io.stdout;
@@ -96,20 +97,23 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
 
 /** Defaults, any free ports, and the digits. */
 function demoConfig({ protocols = PROTOCOLS.join(","), rounds, out }: DemoFlags): Config {
-  const clients = protocols.split(",").length;
   const ports = Object.fromEntries(PROTOCOLS.map((wire) => [`${wire}-port`, "0"]));
   const { config } = readConfig({
     flags: {
       protocols,
       rounds,
       state: out,
-      "min-clients": String(clients),
       "test-data": "mnist:test",
       "web-port": "0",
       ...ports,
     },
   });
   return config;
+}
+
+/** The run begins when the client of each wire that can run is there. */
+function withClientOnEach(config: Config): Config {
+  return { ...config, training: { ...config.training, minClients: config.protocols.length } };
 }
 
 /** What an earlier demo left in its directory; nothing else is touched. */

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import denoJson from "../../deno.json" with { type: "json" };
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, report } from "./exit.ts";
+import { build } from "./build.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 
@@ -68,7 +69,11 @@ async function dispatch(args: readonly string[], io: Io, verbs: Verbs): Promise<
   };
   const program = makeCommand(text, io)
     .usage("<verb> [options]")
-    .version(version, "-v, --version", "show the version")
+    .version(
+      `${version} (${build}, Deno ${Deno.version.deno})`,
+      "-v, --version",
+      "show the version",
+    )
     .enablePositionalOptions() // what follows a verb is the verb's
     .commandsGroup("Verbs:")
     .addHelpText("after", () => `\n${paint(io.stdout, "strong", "Exit codes:")}${EXIT_CODES}`);

@@ -6,7 +6,8 @@ import type { Io } from "./io.ts";
 
 /** Fetches libddsc where there is none; where that fails, says why, and DDS is left out. */
 export async function setUpDds(io: Io): Promise<void> {
-  if (findLibrary() !== undefined) return;
+  // An executable has brought what there is for it.
+  if (Deno.build.standalone || findLibrary() !== undefined) return;
   io.stderr.write("fetching libddsc with pip, once\n");
   try {
     await fetchLibrary();

@@ -1,7 +1,7 @@
 /** Starts the trainer's Worker. In browsers another file stands in for this one. */
 
 import { datasetFiles } from "./datasets/mod.ts";
-import { wasmFolder } from "./wasm_files.ts";
+import { wasmFiles } from "./wasm_files.ts";
 
 /**
  * @param data What to let the Worker read besides the .wasm files, in the form of `--data`.
@@ -12,7 +12,10 @@ export function spawnTrainer(data: string | undefined): Worker {
     type: "module",
     deno: {
       permissions: {
-        read: [wasmFolder(), ...(data === undefined ? [] : datasetFiles(data))],
+        read: [
+          ...Object.values(wasmFiles()),
+          ...(data === undefined ? [] : datasetFiles(data)),
+        ],
         write: false,
         net: false,
         run: false,

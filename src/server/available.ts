@@ -2,7 +2,9 @@
 
 import type { Config } from "../config.ts";
 import { ListenError } from "../contract/protocol_server.ts";
-import { findLibrary, isFile, LIBRARY_ADVICE } from "../protocols/dds/library.ts";
+import { findLibrary, isFile, LIBRARY_ADVICE, LibraryError } from "../protocols/dds/library.ts";
+import { grpcRefusal } from "../protocols/grpc/servable.ts";
+import type { ProtocolName } from "../protocols/mod.ts";
 
 export interface Available {
   /** As configured, with the wires that can run and the library that DDS stands on. */
@@ -19,16 +21,36 @@ export function available(
   config: Config,
   { mandatory = false }: { mandatory?: boolean } = {},
 ): Available {
-  if (!config.protocols.includes("dds")) return { config, missing: {} };
-  checkNamed(config.dds.library);
-  const library = findLibrary(config.dds.library);
-  if (library !== undefined) {
-    return { config: { ...config, dds: { ...config.dds, library } }, missing: {} };
+  let possible = config;
+  const missing: Record<string, string> = {};
+  const leaveOut = (wire: ProtocolName, reason: string) => {
+    if (mandatory) throw new ListenError(reason);
+    missing[wire] = reason;
+    const protocols = possible.protocols.filter((each) => each !== wire);
+    possible = { ...possible, protocols };
+  };
+  if (config.protocols.includes("grpc")) {
+    const refusal = grpcRefusal();
+    if (refusal !== undefined) leaveOut("grpc", refusal);
   }
-  const reason = `DDS needs libddsc: ${LIBRARY_ADVICE}`;
-  if (mandatory) throw new ListenError(reason);
-  const protocols = config.protocols.filter((wire) => wire !== "dds");
-  return { config: { ...config, protocols }, missing: { dds: reason } };
+  if (config.protocols.includes("dds")) {
+    checkNamed(config.dds.library);
+    const found = libraryFor(config);
+    if ("refusal" in found) leaveOut("dds", found.refusal);
+    else possible = { ...possible, dds: { ...possible.dds, library: found.library } };
+  }
+  return { config: possible, missing };
+}
+
+function libraryFor({ dds }: Config): { library: string } | { refusal: string } {
+  try {
+    const library = findLibrary(dds.library);
+    if (library !== undefined) return { library };
+    return { refusal: `DDS needs libddsc: ${LIBRARY_ADVICE}` };
+  } catch (error) {
+    if (error instanceof LibraryError) return { refusal: error.message };
+    throw error;
+  }
 }
 
 /** Before anything is started. A name without a folder is for the system's loader to find. */

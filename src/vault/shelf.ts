@@ -2,6 +2,7 @@
 
 import { dirname, join } from "node:path";
 import { crc32 } from "node:zlib";
+import { FileLock } from "../file_lock.ts";
 import { type Durability, syncDirectory } from "./durability.ts";
 import { IN_MEMORY, type RoundRecord } from "./ledger.ts";
 
@@ -38,7 +39,7 @@ export class Shelf implements Disposable {
   readonly #sizes = new Map<string, number>();
   #usedBytes = 0;
   /** Held as long as the shelf is: two servers must not write one run. */
-  #lock: Deno.FsFile | undefined;
+  #lock: FileLock | undefined;
   #nextUpload = 0;
 
   /** @throws {Error} at once where another server uses the directory. */
@@ -50,12 +51,8 @@ export class Shelf implements Disposable {
       Deno.mkdirSync(join(directory, room), { recursive: true, mode: 0o700 });
     }
     // The operating system lets go of it when the process ends, however that comes.
-    const lock = Deno.openSync(join(directory, "ledger.lock"), { write: true, create: true });
-    if (!lock.tryLockSync(true)) {
-      lock.close();
-      throw new Error("another server is using it");
-    }
-    this.#lock = lock;
+    this.#lock = FileLock.take(join(directory, "ledger.lock"));
+    if (this.#lock === undefined) throw new Error("another server is using it");
     if (durability !== "none") syncDirectory(directory);
   }
 
@@ -255,7 +252,7 @@ export class Shelf implements Disposable {
 
   [Symbol.dispose](): void {
     for (const client of [...this.#uploads.keys()]) this.dropUpload(client);
-    this.#lock?.close();
+    this.#lock?.[Symbol.dispose]();
     this.#lock = undefined;
   }
 }

@@ -3,7 +3,7 @@
  * them, so that nothing is loaded from elsewhere, nor kept here twice.
  */
 
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../packages.ts";
 import type { ServedFile, ServedFiles } from "./files.ts";
 
 const SCRIPT = "text/javascript; charset=utf-8";
@@ -30,7 +30,7 @@ const FILES: Readonly<Record<string, readonly [specifier: string, type: string]>
 
 /**
  * Never called. That they are imported here makes the packages part of the module graph: only then
- * Deno installs them, and `import.meta.resolve` leads to their files.
+ * Deno installs them, and their files can be found.
  */
 export const packages = [
   () => import("@tensorflow/tfjs"),
@@ -41,9 +41,9 @@ export const packages = [
 export function packageFiles(): ServedFiles {
   const files = new Map<string, ServedFile>();
   for (const [end, [specifier, type]] of Object.entries(FILES)) {
-    const url = import.meta.resolve(specifier);
+    const path = packageFile(specifier);
     // A package that could not be installed has no files.
-    if (url.startsWith("file:")) files.set(`/join/${end}`, { path: fileURLToPath(url), type });
+    if (path !== undefined) files.set(`/join/${end}`, { path, type });
   }
   return files;
 }

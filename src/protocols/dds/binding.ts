@@ -3,9 +3,9 @@
 import { ListenError } from "../../contract/protocol_server.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import { domainOf, evict } from "./claim.ts";
-import { type Cyclone, LibraryError, openCyclone } from "./cyclone.ts";
+import { type Cyclone, openCyclone } from "./cyclone.ts";
 import { Domain } from "./domain.ts";
-import { findLibrary, LIBRARY_ADVICE } from "./library.ts";
+import { findLibrary, LIBRARY_ADVICE, LibraryError } from "./library.ts";
 import type { Options } from "./options.ts";
 import { PortPair } from "./port.ts";
 import { maxSampleBytes } from "./wire.ts";

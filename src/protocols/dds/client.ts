@@ -15,7 +15,7 @@ import {
   SUBSCRIPTION_MATCHED,
 } from "./cyclone.ts";
 import { Domain } from "./domain.ts";
-import { findLibrary, LIBRARY_ADVICE } from "./library.ts";
+import { findLibrary, LIBRARY_ADVICE, LibraryError } from "./library.ts";
 import { describePublication, guidOf, matchedPublications } from "./publications.ts";
 import { EnvelopeReader, type Taken } from "./reader.ts";
 import { Waiter, type Watch } from "./waiter.ts";
@@ -80,9 +80,9 @@ class DdsConnection implements Connection {
     { hostname, port, federation, domain: number }: DdsAddress,
     client: { clientId: string; sealed: boolean },
   ) {
-    const library = findLibrary();
-    if (library === undefined) throw new ConnectionLost(`DDS needs libddsc: ${LIBRARY_ADVICE}`);
     try {
+      const library = findLibrary();
+      if (library === undefined) throw new LibraryError(`DDS needs libddsc: ${LIBRARY_ADVICE}`);
       const cyclone = openCyclone(library);
       const domain = Domain.createAny(cyclone, {
         number,

@@ -1,5 +1,7 @@
 /** Cyclone DDS's C interface (0.10 and 11) as Deno calls it: no C of our own between. */
 
+import { LibraryError } from "./library.ts";
+
 const ENTITY = "i32";
 /** A count or a negative return code. */
 const RESULT = "i32";
@@ -156,11 +158,6 @@ function pin({ libc_dlopen: dlopen }: Cyclone, path: string): void {
   if (![path, ...SONAMES].some((name) => dlopen(cString(name), PIN) !== null)) {
     throw new Error("it cannot be kept loaded");
   }
-}
-
-/** libddsc is not to be had; the message is one sentence. */
-export class LibraryError extends Error {
-  override readonly name = "LibraryError";
 }
 
 /** A call into libddsc failed: our bug, or the machine is out of something. */

@@ -50,6 +50,13 @@ const PIPS: readonly (readonly [string, ...string[]])[] = [
 export interface FetchOptions {
   /** Where libddsc goes; the one that `findLibrary` looks into unless given. */
   readonly directory?: string;
+  /** The system it is for, as Deno.build.target names it; this one unless given. */
+  readonly target?: string;
+}
+
+/** Whether there is a libddsc to fetch for a system. */
+export function isFetchable(target: string): boolean {
+  return target in WHEELS;
 }
 
 /**
@@ -58,15 +65,15 @@ export interface FetchOptions {
  * @throws {Error} with one sentence when it is not to be had.
  */
 export async function fetchLibrary(
-  { directory = fileURLToPath(FETCHED_DIRECTORY) }: FetchOptions = {},
+  { directory = fileURLToPath(FETCHED_DIRECTORY), target = Deno.build.target }: FetchOptions = {},
 ): Promise<string> {
   const path = join(directory, FETCHED_NAME);
   if (await exists(path)) return path;
-  const wheel = WHEELS[Deno.build.target];
+  const wheel = WHEELS[target];
   if (wheel === undefined) {
     throw new Error(
       `Cannot fetch libddsc: the Python package cyclonedds ${RELEASE} has none for ` +
-        `${Deno.build.target}; install Cyclone DDS and name its libddsc in --dds-library`,
+        `${target}; install Cyclone DDS and name its libddsc in --dds-library`,
     );
   }
   const temporary = await Deno.makeTempDir({ prefix: "libddsc-" });
