@@ -23,7 +23,7 @@ export class FileLock implements Disposable {
     try {
       database = new DatabaseSync(path);
       // No wait, and no journal beside the file.
-      database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = OFF; BEGIN EXCLUSIVE");
+      database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
       return new FileLock(database);
     } catch (error) {
       database?.close();

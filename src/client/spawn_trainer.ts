@@ -10,20 +10,20 @@ import { wasmFiles } from "./wasm_files.ts";
 export function spawnTrainer(data: string | undefined): Worker {
   return new Worker(new URL("./trainer_worker.ts", import.meta.url), {
     type: "module",
-    deno: {
-      permissions: {
-        read: [
-          ...Object.values(wasmFiles()),
-          ...(data === undefined ? [] : datasetFiles(data)),
-        ],
-        write: false,
-        net: false,
-        run: false,
-        env: false,
-        ffi: false,
-        sys: false,
-        import: false,
-      },
-    },
+    deno: { permissions: permissions(data) },
   });
+}
+
+/** What the Worker may do: read the .wasm files and the data, and nothing else. */
+export function permissions(data: string | undefined): Deno.PermissionOptionsObject {
+  return {
+    read: [...Object.values(wasmFiles()), ...(data === undefined ? [] : datasetFiles(data))],
+    write: false,
+    net: false,
+    run: false,
+    env: false,
+    ffi: false,
+    sys: false,
+    import: false,
+  };
 }

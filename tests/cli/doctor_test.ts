@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "../../src/cli/doctor.ts";
 import type { Finding } from "../../src/cli/doctor/finding.ts";
 import { exit } from "../../src/cli/exit.ts";
-import { Program } from "../support/program.ts";
+import { Program, sourcesThrough } from "../support/program.ts";
 import {
   behindFirewall,
   canDropOverride,
@@ -33,7 +33,7 @@ async function reported(
   through: readonly string[] = [],
 ): Promise<{ code: number; report: Report }> {
   const all = ["doctor", ...FREE, "--format", "json", ...args];
-  await using program = new Program(all, undefined, through);
+  await using program = new Program(all, undefined, sourcesThrough(through));
   const { code, stdout, stderr } = await program.ended();
   assert.notEqual(stdout, "", stderr);
   return { code, report: JSON.parse(stdout) };

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LINE_TOPOLOGY, linePoints } from "../support/line_model.ts";
-import { Program } from "../support/program.ts";
+import { Program, sourcesThrough } from "../support/program.ts";
 import { fill, mountingTest, smallDisk } from "../support/small_disk.ts";
 import { canDropOverride, WITHOUT_OVERRIDE } from "../support/surroundings.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
@@ -31,7 +31,7 @@ async function ending(
   cwd: string,
   through: readonly string[] = [],
 ): Promise<{ code: number; sentence: string }> {
-  await using program = new Program(args, cwd, through);
+  await using program = new Program(args, cwd, sourcesThrough(through));
   const { code, stdout, stderr } = await program.ended();
   assert.equal(stdout, "");
   const errors = stderr.split("\n").filter((line) => line !== "" && !isLog(line));
@@ -200,7 +200,7 @@ Deno.test({
     using shop = workshop();
     const onFull = (stream: string) => ["sh", "-c", `exec "$0" "$@" ${stream}>/dev/full`];
     const args = [...GRPC, "--grpc-port", "0", "--state", "run", "--log-level", "debug"];
-    await using server = new Program(args, shop.path, onFull("2"));
+    await using server = new Program(args, shop.path, sourcesThrough(onFull("2")));
     await using client = new Program(
       ["join", await server.says(URL_OF_GRPC), "--data", "train1.csv"],
       shop.path,

@@ -5,19 +5,37 @@ import { Awaitable } from "./awaitable.ts";
 
 const main = new URL("../../main.ts", import.meta.url).pathname;
 
+/** What is started: a file, and what comes before the program's own arguments. */
+export interface Startable {
+  readonly path: string;
+  readonly args: readonly string[];
+  /** Instead of this process's environment. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+const sources: Startable = {
+  path: Deno.execPath(),
+  args: ["run", "--allow-all", "--no-check", "--quiet", main],
+};
+
+/** @param command Starts the program in other surroundings: `setpriv ...`. */
+export function sourcesThrough(command: readonly string[]): Startable {
+  const [path = "", ...args] = [...command, sources.path, ...sources.args];
+  return { path, args };
+}
+
 export class Program implements AsyncDisposable {
   readonly stdout = new Awaitable<string>();
   readonly stderr = new Awaitable<string>();
   readonly #child: Deno.ChildProcess;
   readonly #reading: Promise<unknown>;
 
-  /** @param through A command that starts the program in other surroundings: `setpriv ...`. */
-  constructor(args: readonly string[], cwd?: string, through: readonly string[] = []) {
-    const deno = ["run", "--allow-all", "--no-check", "--quiet", main, ...args];
-    const [command = "", ...rest] = [...through, Deno.execPath(), ...deno];
-    this.#child = new Deno.Command(command, {
-      args: rest,
-      env: { NO_COLOR: "1" },
+  constructor(args: readonly string[], cwd?: string, program: Startable = sources) {
+    const { path, args: first, environment } = program;
+    this.#child = new Deno.Command(path, {
+      args: [...first, ...args],
+      clearEnv: environment !== undefined,
+      env: { NO_COLOR: "1", ...environment },
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
