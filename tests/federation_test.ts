@@ -1,39 +1,51 @@
-/** Clients of five wires in one federation: what nobody could see on one wire alone. */
+/**
+ * Clients of five wires in one federation: what nobody could see on one wire alone. With
+ * TRIBUTARY_EXECUTABLE, of an executable's server and the wires that it has.
+ */
 
 import assert from "node:assert/strict";
 import { ClosingReason, TaskKind, Verdict } from "../src/contract/federation_pb.ts";
-import { PROTOCOLS } from "../src/protocols/mod.ts";
-import { Federation, type FederationSpec, HEARTBEAT_MS, weights } from "./support/federation.ts";
+import { type ProtocolName, PROTOCOLS } from "../src/protocols/mod.ts";
+import { weights } from "./support/federation.ts";
 import { type Member, valuesOf } from "./support/member.ts";
+import { type MixedFederation, type MixedSpec, openMixed } from "./support/mixed_federation.ts";
 import { body, heartbeat } from "./support/peer.ts";
-import { allWires, wire } from "./support/wires.ts";
+import { wire } from "./support/wires.ts";
 
 function claim(
   text: string,
-  spec: Partial<FederationSpec>,
-  test: (federation: Federation) => Promise<void>,
+  spec: MixedSpec,
+  test: (federation: MixedFederation) => Promise<void>,
 ): void {
   Deno.test(text, async () => {
-    await using federation = await Federation.open({ subjects: allWires, ...spec });
+    await using federation = await openMixed(spec);
     await test(federation);
   });
 }
 
+/** The wire; in an executable that cannot serve gRPC, AMQP in its place. */
+function wireFor(name: ProtocolName, { wires }: MixedFederation): ProtocolName {
+  return wires.includes(name) ? name : "amqp";
+}
+
 /** One client on each wire, named after it. */
 async function joinAll(
-  federation: Federation,
+  federation: MixedFederation,
   stack: AsyncDisposableStack,
   samples: (index: number) => number = () => 100,
 ): Promise<Member[]> {
   return await Promise.all(PROTOCOLS.map(async (name, index) =>
     stack.use(
-      await federation.join(`client-${name}`, { wire: name, samples: samples(index) }),
+      await federation.join(`client-${name}`, {
+        wire: wireFor(name, federation),
+        samples: samples(index),
+      }),
     )
   ));
 }
 
 claim("all protocols run at once", {}, async (federation) => {
-  for (const name of PROTOCOLS) {
+  for (const name of federation.wires) {
     await using member = await federation.dial(`client-${name}`, name);
     const welcome = await member.hello();
     assert.equal(welcome.round, 0);
@@ -42,7 +54,8 @@ claim("all protocols run at once", {}, async (federation) => {
 });
 
 claim("mixed clients: five clients on five wires train one model together", {
-  plan: { minClients: 5, rounds: 1 },
+  minClients: 5,
+  rounds: 1,
 }, async (federation) => {
   await using stack = new AsyncDisposableStack();
   const members = await joinAll(federation, stack, (index) => (index + 1) * 10);
@@ -60,12 +73,12 @@ claim("mixed clients: five clients on five wires train one model together", {
     return (await member.confirm()).verdict;
   }));
   assert.ok(confirmed.every((verdict) => verdict === Verdict.ACCEPTED));
-  const outcome = await federation.coordinator.finished;
-  assert.equal(outcome.confirmed.length, 5);
+  assert.equal((await federation.finished()).length, 5);
 });
 
 claim("rounds progress with mixed protocols", {
-  plan: { minClients: 5, rounds: 4 },
+  minClients: 5,
+  rounds: 4,
   evaluateFraction: 1,
 }, async (federation) => {
   await using stack = new AsyncDisposableStack();
@@ -87,17 +100,18 @@ claim("rounds progress with mixed protocols", {
 });
 
 claim("a client registers on gRPC, uploads over QUIC and gets its model over MQTT", {
-  plan: { minClients: 1, rounds: 2 },
+  minClients: 1,
+  rounds: 2,
 }, async (federation) => {
-  await using grpc = await federation.join("client-1", { wire: "grpc" });
+  const first = wireFor("grpc", federation);
+  await using grpc = await federation.join("client-1", { wire: first });
   const task = await grpc.task(1);
   const update = weights([1, 2, 3, 4]);
   await using quic = await federation.dial("client-1", "quic");
   quic.session = (await quic.hello({ session: grpc.session, attach: true })).session;
   await using mqtt = await federation.dial("client-1", "mqtt");
   await mqtt.hello({ session: grpc.session, attach: true });
-  assert.equal(federation.coordinator.clients().length, 1);
-  assert.deepEqual(federation.coordinator.clients()[0]?.wires, ["grpc", "quic", "mqtt"]);
+  assert.deepEqual(await federation.wiresOfClients(), [[first, "quic", "mqtt"]]);
   assert.equal((await grpc.part(task, update, { to: 60 })).nextOffset, 60n);
   const rest = await quic.part(task, update, { from: 60 });
   assert.equal(rest.verdict, Verdict.ACCEPTED, rest.detail);
@@ -107,18 +121,18 @@ claim("a client registers on gRPC, uploads over QUIC and gets its model over MQT
 });
 
 claim("a client that comes back on another wire replaces its old route", {
-  plan: { minClients: 2 },
+  minClients: 2,
 }, async (federation) => {
   await using amqp = await federation.join("client-1", { wire: "amqp" });
   await using dds = await federation.join("client-1", { wire: "dds" });
   assert.equal((await amqp.hears("closing")).reason, ClosingReason.REPLACED);
   await amqp.peer.connection.lost;
   assert.equal((await dds.ask(heartbeat())).verdict, Verdict.ACCEPTED);
-  assert.deepEqual(federation.coordinator.clients()[0]?.wires, ["dds"]);
+  assert.deepEqual(await federation.wiresOfClients(), [["dds"]]);
 });
 
 claim("a client lost on one wire does not hold the others up", {
-  plan: { minClients: 5 },
+  minClients: 5,
 }, async (federation) => {
   await using stack = new AsyncDisposableStack();
   const members = await joinAll(federation, stack);
@@ -131,10 +145,7 @@ claim("a client lost on one wire does not hold the others up", {
     const receipt = await member.update(await member.task(1), weights([2, 2, 2, 2]));
     assert.equal(receipt.verdict, Verdict.ACCEPTED, receipt.detail);
   }
-  for (let beats = 0; beats < 5; beats++) {
-    for (const member of others) await member.ask(heartbeat());
-    federation.clock.pass(HEARTBEAT_MS);
-  }
+  await federation.outlive(others);
   await federation.logged("client left", { client: lost.clientId, reason: "silent" });
   await federation.logged("round closed", { clients: 4, selected: 5, cause: "complete" });
   for (const member of others) assert.deepEqual(valuesOf(await member.model(1)), [2, 2, 2, 2]);
@@ -171,12 +182,9 @@ Deno.test("clean shutdown of every Worker: clients are told, and the same ports 
   await using _ = stack;
   const members: Member[] = [];
   {
-    await using federation = await Federation.open({
-      subjects: allWires,
-      plan: { minClients: 6 },
-    });
+    await using federation = await openMixed({ minClients: 6 });
     members.push(...await joinAll(federation, stack));
-    await federation.coordinator.farewell("restart", "the test stops the server");
+    await federation.stop();
   }
   for (const member of members) {
     assert.equal((await member.hears("closing")).reason, ClosingReason.RESTART);
@@ -194,13 +202,13 @@ const UPDATES = [
 ];
 
 async function train(arrivals: readonly number[], wires: readonly number[]): Promise<string> {
-  await using federation = await Federation.open({ subjects: allWires, plan: { minClients: 5 } });
+  await using federation = await openMixed({ minClients: 5 });
   await using stack = new AsyncDisposableStack();
   const members = await Promise.all(UPDATES.map(async ({ client, samples }, index) =>
     stack.use(
       await federation.join(client, {
         samples,
-        wire: PROTOCOLS[wires[index] ?? 0] ?? "grpc",
+        wire: wireFor(PROTOCOLS[wires[index] ?? 0] ?? "grpc", federation),
       }),
     )
   ));

@@ -1,0 +1,81 @@
+/** The server from the executable: how large, how soon it listens, and what it leaves behind. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ANY_PORTS, EXECUTABLE, inDirectory, run } from "./executable.ts";
+
+const LISTENING = /waiting for 1 client; Ctrl-C stops/;
+
+function print(text: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${text}\n`));
+}
+
+Deno.test("serve listens; its size, the time it takes and the memory it holds are printed", () =>
+  inDirectory(async (directory) => {
+    print(`size  ${((await Deno.stat(EXECUTABLE)).size / 1e6).toFixed(1)} MB`);
+    const begunMs = performance.now();
+    await using server = run(["serve", ...ANY_PORTS], { directory });
+    await server.says(LISTENING);
+    print(`start to listening  ${(performance.now() - begunMs).toFixed(0)} ms`);
+    const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
+    const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
+    print(`idle RSS  ${(kib / 1024).toFixed(0)} MiB`);
+    server.kill("SIGTERM");
+    assert.equal((await server.ended()).code, 0);
+  }));
+
+Deno.test("--version names the commit it was built from, and its Deno", () =>
+  inDirectory(async (directory) => {
+    const { code, stdout } = await run(["--version"], { directory }).ended();
+    assert.equal(code, 0);
+    assert.match(
+      stdout,
+      /^\d+\.\d+\.\d+ \(commit [0-9a-f]{12}( with changes)?, Deno \d+\.\d+\.\d+\)$/,
+    );
+  }));
+
+Deno.test("serve leaves nothing in the temporary directory, nor what a killed one left there", () =>
+  inDirectory(async (directory) => {
+    const temporary = join(directory, "temporary");
+    await Deno.mkdir(temporary);
+    const names = () => [...Deno.readDirSync(temporary)].map(({ name }) => name);
+    const start = async () => {
+      const server = run(["serve", "--protocols", "dds", "--dds-port", "0", "--no-web"], {
+        directory,
+        environment: { TMPDIR: temporary },
+      });
+      await server.says(LISTENING);
+      return server;
+    };
+    await using killed = await start();
+    const [abandoned = ""] = names();
+    assert.equal((Deno.statSync(join(temporary, abandoned)).mode ?? 0) & 0o777, 0o700);
+    killed.kill("SIGKILL");
+    await killed.ended();
+    assert.deepEqual(names(), [abandoned]);
+    await using first = await start();
+    const used = names();
+    assert.equal(used.length, 1);
+    assert.notEqual(used[0], abandoned);
+    await using second = await start();
+    assert.equal(names().length, 2, "what a living process uses was removed");
+    assert.ok(names().includes(used[0] ?? ""));
+    for (const server of [first, second]) {
+      server.kill("SIGTERM");
+      assert.equal((await server.ended()).code, 0);
+    }
+    assert.deepEqual(names(), []);
+  }));
+
+Deno.test("serve says in one sentence that there is no temporary directory, and goes on without DDS", () =>
+  inDirectory(async (directory) => {
+    const environment = { TMPDIR: join(directory, "none") };
+    const flags = ["--no-web", "--mqtt-port", "0", "--amqp-port", "0", "--quic-port", "0"];
+    await using server = run(["serve", ...ANY_PORTS, ...flags], { directory, environment });
+    await server.logs(/wire off\s+wire=dds reason="DDS needs a temporary directory[^"]*TMPDIR/);
+    await server.says(LISTENING);
+    const alone = run(["serve", "--protocols", "dds", "--no-web"], { directory, environment });
+    const { code, stderr } = await alone.ended();
+    assert.equal(code, 2);
+    assert.match(stderr, /^error: DDS needs a temporary directory[^\n]*TMPDIR[^\n]*$/);
+  }));
