@@ -47,6 +47,11 @@ export function leaveShuttingDown(): Body {
   return clientMessage({ body: { case: "leave", value } }).body;
 }
 
+/** 16 random bytes that tell one Hello, and the last will of its connection, from all others. */
+export function freshNonce(): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(16));
+}
+
 /** The last will: said by a wire's server for a client that vanished. */
 export function leaveLost(nonce: Uint8Array): Body {
   const value = { reason: LeaveReason.LOST, nonce };

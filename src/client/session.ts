@@ -21,7 +21,14 @@ import type { Download } from "./download.ts";
 import { endOf, SessionEnded } from "./ending.ts";
 import { Exchange, type Identity } from "./exchange.ts";
 import { Heartbeat } from "./heartbeat.ts";
-import { heartbeat, hello, leaveDone, leaveLost, leaveShuttingDown } from "./messages.ts";
+import {
+  freshNonce,
+  heartbeat,
+  hello,
+  leaveDone,
+  leaveLost,
+  leaveShuttingDown,
+} from "./messages.ts";
 import { Models } from "./models.ts";
 import type { SessionEvent } from "./session_event.ts";
 import { Tasks } from "./tasks.ts";
@@ -69,8 +76,11 @@ type Turn = { readonly kind: "redial"; readonly afterMs: number } | {
 export class Session {
   readonly #options: SessionOptions;
   readonly #identity: Identity;
-  /** Bound to Hello and to the last will: of this process, not of one connection. */
-  #nonce = crypto.getRandomValues(new Uint8Array(16));
+  /**
+   * Bound to Hello and to the last will. The same until Welcome, so that a Hello said again opens no
+   * second session; then a new one for each connection, so that a will that comes late ends no other.
+   */
+  #nonce = freshNonce();
   #welcome: Welcome | undefined;
   readonly #models = new Models();
   #update: Update | undefined;
@@ -89,7 +99,7 @@ export class Session {
 
   constructor(options: SessionOptions) {
     const wires = this.#wires = new Wires(options, {
-      will: () => clientMessage({ clientId: options.clientId, body: leaveLost(this.#nonce) }),
+      will: () => this.#will(),
       moved: (made) => made || this.#exchange?.signal.aborted ? this.#redial(0) : this.#goOn(),
     });
     this.#options = { ...options, observe: (event) => wires.observe(event) };
@@ -153,6 +163,12 @@ export class Session {
     return this.#welcome?.heartbeatIntervalMs ?? FIRST_HEARTBEAT_MS;
   }
 
+  /** For the connection that is dialled next. */
+  #will(): ClientMessage {
+    if (this.#identity.session.length > 0) this.#nonce = freshNonce();
+    return clientMessage({ clientId: this.#options.clientId, body: leaveLost(this.#nonce) });
+  }
+
   /** Runs a step that may find the connection lost, which the turn notices by itself. */
   #guard(work: Promise<void>): void {
     work.catch((error) => {
@@ -186,7 +202,7 @@ export class Session {
   #startAnew(): void {
     this.#identity.session = new Uint8Array();
     this.#identity.runId = "";
-    this.#nonce = crypto.getRandomValues(new Uint8Array(16));
+    this.#nonce = freshNonce();
     this.#welcome = undefined;
     this.#models.clear();
     this.#update = undefined;

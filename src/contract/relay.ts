@@ -146,8 +146,7 @@ export class Relay {
       this.#observeRefusal(sender, `the message is of client ${JSON.stringify(message.clientId)}`);
       return "refused";
     }
-    const isWill = isLastWill(message);
-    if (known === undefined && isWill) return "judged"; // nobody was here
+    if (known === undefined && isLastWill(message)) return "judged"; // nobody was here
     const client = known ?? this.#admit(sender, arrival.route);
     if (client === undefined) {
       const reason = `all ${this.#options.server.maxConnections} places are taken`;
@@ -155,12 +154,21 @@ export class Relay {
       return this.#refuse(sender, { reason, runId: message?.runId, closingReason: RESTART });
     }
     client.lastHeardMs = performance.now();
-    if (message !== undefined && message.runId !== "") client.runId = message.runId;
+    if (message !== undefined) client.heard(message);
     const answered = client.answer(this.#options.upcalls.deliver(arrival));
-    if (isWill) this.#detach(client, "the broker published its last will");
+    if (message !== undefined && this.#ends(message, client)) {
+      this.#detach(client, "the broker published its last will");
+    }
     const answer = await answered;
     if (leaves(message, answer)) this.#detach(client, "it left");
     return message === undefined ? "unreadable" : "judged";
+  }
+
+  /** A broker may publish the will of a connection when another one has taken its place. */
+  #ends(message: ClientMessage, client: RelayedClient): boolean {
+    if (!isLastWill(message)) return false;
+    // Sealed, it is of this very connection: any other one is passed over.
+    return this.#keeper !== undefined || client.isEndedBy(message);
   }
 
   #admit(sender: Sender, route: Route): RelayedClient | undefined {

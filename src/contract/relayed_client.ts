@@ -1,7 +1,7 @@
 /** One client behind a broker: its verdicts in order, and what is to be sent to it. */
 
 import { encodeServerMessage } from "./codec.ts";
-import type { ServerMessage } from "./federation_pb.ts";
+import { type ClientMessage, type ServerMessage, Verdict } from "./federation_pb.ts";
 import type { Letter, Outflow, Source } from "./outflow.ts";
 import type { Answer, ModelOffset, Route, SendOutcome } from "./protocol_server.ts";
 import { Unread } from "./unread.ts";
@@ -38,6 +38,9 @@ export interface RelayedClientOptions {
   readonly lost: (reason: string | undefined) => void;
 }
 
+/** Verdicts that a client has to say Hello anew for, with another nonce. */
+const ANEW: ReadonlySet<Verdict> = new Set([Verdict.NO_SESSION, Verdict.OTHER_RUN]);
+
 export class RelayedClient implements Source {
   readonly route: Route;
   readonly sender: Sender;
@@ -48,6 +51,9 @@ export class RelayedClient implements Source {
   readonly #unread = new Unread();
   readonly #judgements: Judgement[] = [];
   #lane: Waiting[] = [];
+  /** Hello's nonces on the connection of now, in hexadecimal; undefined where it began without one. */
+  #nonces: Set<string> | undefined;
+  #startsAnew = false;
   #toldToGo = false;
   #over = false;
 
@@ -57,12 +63,29 @@ export class RelayedClient implements Source {
     this.#options = options;
   }
 
+  /** Remembers its run, and what tells a connection from the one before: the nonce of its Hello. */
+  heard({ runId, body }: ClientMessage): void {
+    if (runId !== "") this.runId = runId;
+    if (body.case !== "hello") return;
+    const nonce = body.value.nonce.toHex();
+    // Turned away, it says another one on the same connection, whose will has the first.
+    if (this.#startsAnew) this.#nonces?.add(nonce);
+    else this.#nonces = new Set([nonce]);
+    this.#startsAnew = false;
+  }
+
+  /** Whether a last will is of its connection of now, and of no earlier one. */
+  isEndedBy({ body }: ClientMessage): boolean {
+    return body.case === "leave" && (this.#nonces?.has(body.value.nonce.toHex()) ?? true);
+  }
+
   /** Resolves once the answer was written, behind those to what was delivered before. */
   async answer(verdict: Promise<Answer | undefined>): Promise<Answer | undefined> {
     const done = Promise.withResolvers<void>();
     const judgement: Judgement = { judged: false, answer: undefined, done: done.resolve };
     this.#judgements.push(judgement);
     const answer = await verdict;
+    if (answer !== undefined && ANEW.has(answer.body.value.verdict)) this.#startsAnew = true;
     judgement.judged = true;
     judgement.answer = answer;
     this.#answerInOrder();

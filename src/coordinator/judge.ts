@@ -81,7 +81,7 @@ export class Judge {
         "no token is asked for here, and no sealed messages are taken; join without a token",
       );
     }
-    // A last will is fixed before Welcome, and proves itself by Hello's nonce.
+    // A last will is fixed before Welcome, and proves itself by the nonce of its connection's Hello.
     const will = body.case === "leave" && body.value.nonce.length > 0 ? body.value : undefined;
     if (will === undefined && message.runId !== this.#options.opened.runId) {
       return refuse(Verdict.OTHER_RUN, "the message is of another run; say Hello again");
@@ -93,7 +93,7 @@ export class Judge {
     }
     const proven = will === undefined
       ? sameBytes(message.session, client.session)
-      : sameBytes(will.nonce, client.nonce);
+      : [client.nonce, client.newestNonce].some((nonce) => sameBytes(will.nonce, nonce));
     if (!proven) return refuse(Verdict.UNAUTHORISED, "the session is not this client's");
     if (will !== undefined) return this.#leave(client, will, route);
     this.#heard(client, route);

@@ -16,7 +16,10 @@ export interface Held {
 export interface Client {
   readonly id: string;
   readonly session: Uint8Array<ArrayBuffer>;
+  /** Of the Hello that opened the session. */
   readonly nonce: Uint8Array<ArrayBuffer>;
+  /** Of its newest Hello, which is that of its newest connection. */
+  newestNonce: Uint8Array<ArrayBuffer>;
   samples: number;
   software: string;
   labels: Readonly<Record<string, string>>;
@@ -78,6 +81,7 @@ export class Roster {
       id,
       session,
       nonce,
+      newestNonce: nonce,
       samples,
       software,
       labels,
@@ -132,6 +136,7 @@ export class Roster {
       id,
       session: crypto.getRandomValues(new Uint8Array(SESSION_BYTES)),
       nonce: hello.nonce.slice(),
+      newestNonce: hello.nonce.slice(),
       samples: hello.samples,
       software: hello.software,
       labels: hello.labels,
@@ -156,6 +161,7 @@ export class Roster {
     },
   ): Extract<Greeting, { kind: "welcome" }> {
     client.lastHeardMs = nowMs;
+    client.newestNonce = hello.nonce.slice();
     client.samples = hello.samples;
     client.software = hello.software;
     client.labels = hello.labels;

@@ -149,6 +149,31 @@ function withModel(script: Script, then: (route: Route) => void): void {
   };
 }
 
+Deno.test("a session says its nonce again until Welcome, and then a new one on each connection", async () => {
+  let isFirst = true;
+  await using script = await Script.open({
+    hello: (message, route) => {
+      if (isFirst) script.drop(route);
+      else script.welcome(message, route);
+      isFirst = false;
+      return undefined as never;
+    },
+  });
+  await using client = join(script);
+  for (let welcomes = 0; welcomes < 3; welcomes++) {
+    await client.events.some(welcomes + 1, ({ kind }) => kind === "welcomed");
+    const last = script.heard("hello").at(-1);
+    if (last !== undefined && welcomes < 2) script.drop(last.route);
+  }
+  const hellos = script.heard("hello").map(({ message: { body } }) =>
+    body.case === "hello" ? body.value : assert.fail()
+  );
+  assert.deepEqual(hellos.map(({ session }) => session.length), [0, 0, 16, 16]);
+  const [first, again, ...resumed] = hellos.map(({ nonce }) => nonce.toHex());
+  assert.equal(again, first); // else it would open a second session
+  assert.equal(new Set([first, ...resumed]).size, 3); // else a late will would end what came after
+});
+
 Deno.test("a server that drops a client before Welcome is tried again, after a pause", async () => {
   await using script = await Script.open();
   withModel(script, (route) => script.finish(route));

@@ -79,8 +79,13 @@ class Bench implements Disposable {
   }
 }
 
-function leave(reason: LeaveReason): ClientMessage["body"] {
-  return body({ case: "leave", value: { reason, nonce: new Uint8Array(16) } });
+/** @param of Fills the nonce of the connection's Hello. */
+function leave(reason: LeaveReason, of = 0): ClientMessage["body"] {
+  return body({ case: "leave", value: { reason, nonce: nonce(of) } });
+}
+
+function nonce(of: number): Uint8Array {
+  return new Uint8Array(16).fill(of);
 }
 
 function task(): ServerMessage {
@@ -137,7 +142,7 @@ Deno.test("Relay has a bounded number of places, and has who finds none come aga
 
 Deno.test("Relay detaches a client by its last will, and not a stranger", async () => {
   using bench = new Bench();
-  await bench.say("a", hello());
+  await bench.say("a", hello({ nonce: nonce(0) }));
   const route = await bench.route("a");
   assert.equal(await bench.say("a", leave(LeaveReason.LOST), 0), "judged");
   assert.match(await bench.detached(route), /last will/);
@@ -145,6 +150,42 @@ Deno.test("Relay detaches a client by its last will, and not a stranger", async 
   const { length } = bench.coordinator.arrivals.all;
   assert.equal(await bench.say("a", leave(LeaveReason.LOST), 0), "judged");
   assert.equal(bench.coordinator.arrivals.all.length, length);
+});
+
+Deno.test("Relay keeps a client that is back when the will of its connection before comes", async () => {
+  using bench = new Bench();
+  await bench.say("a", hello({ nonce: nonce(1) }));
+  await bench.say("a", hello({ nonce: nonce(2) }));
+  const route = await bench.route("a");
+  assert.equal(await bench.say("a", leave(LeaveReason.LOST, 1), 0), "judged");
+  assert.equal(await bench.relay.send(route, task(), { signal }), "taken");
+  assert.equal(await bench.say("a", heartbeat()), "judged");
+  assert.ok(bench.coordinator.arrivals.all.every((each) => each.route.id === route.id));
+  assert.ok(bench.coordinator.arrivals.all.every(({ kind }) => kind === "message"));
+  await bench.say("a", leave(LeaveReason.LOST, 2), 0);
+  assert.match(await bench.detached(route), /last will/);
+});
+
+Deno.test("Relay knows the will of a connection whose Hello was turned away and said anew", async () => {
+  for (const verdict of [Verdict.NO_SESSION, Verdict.OTHER_RUN]) {
+    using bench = new Bench();
+    bench.coordinator.judge = ({ sequence }) => answer(sequence, verdict);
+    await bench.say("a", hello({ nonce: nonce(1) }));
+    bench.coordinator.judge = ({ sequence }) => answer(sequence, Verdict.ACCEPTED);
+    await bench.say("a", hello({ nonce: nonce(2) }));
+    await bench.say("a", leave(LeaveReason.LOST, 1), 0); // fixed before either was said
+    assert.match(await bench.detached(await bench.route("a")), /last will/);
+  }
+});
+
+Deno.test("Relay takes any will for the end of a client that it has not heard say Hello", async () => {
+  using bench = new Bench();
+  bench.coordinator.judge = ({ sequence }) => answer(sequence, Verdict.NO_SESSION);
+  await bench.say("a", heartbeat()); // its connection is older than this server
+  bench.coordinator.judge = ({ sequence }) => answer(sequence, Verdict.ACCEPTED);
+  await bench.say("a", hello({ nonce: nonce(2) }));
+  await bench.say("a", leave(LeaveReason.LOST, 1), 0);
+  assert.match(await bench.detached(await bench.route("a")), /last will/);
 });
 
 Deno.test("Relay lets a client go that leaves, but not one that only converged", async () => {

@@ -272,6 +272,21 @@ Deno.test("a last will needs no session, but the nonce of its client", async () 
   assertVerdict(await member.ask(heartbeat()), Verdict.ACCEPTED);
 });
 
+Deno.test("a last will proves itself by the newest Hello's nonce, or that which opened the session", async () => {
+  await using federation = await open({ plan: { minClients: 2 } });
+  await using member = await federation.dial("a");
+  const nonce = (fill: number) => new Uint8Array(16).fill(fill);
+  await member.hello({ nonce: nonce(1) });
+  for (const fill of [2, 3]) {
+    const value = { contractVersion: 1, samples: 1, session: member.session, nonce: nonce(fill) };
+    assertVerdict(await member.ask(body({ case: "hello", value })), Verdict.ACCEPTED);
+  }
+  const say = (fill: number) => leave(member, { reason: LeaveReason.LOST, nonce: nonce(fill) });
+  assertVerdict(await say(3), Verdict.ACCEPTED);
+  assertVerdict(await say(2), Verdict.UNAUTHORISED);
+  assertVerdict(await say(1), Verdict.ACCEPTED);
+});
+
 Deno.test("who says that it leaves is not waited for, and has no session any more", async () => {
   await using federation = await open({ plan: { minClients: 2 } });
   await using a = await federation.join("a");

@@ -59,7 +59,9 @@ export class Member implements AsyncDisposable {
       token?: string;
     } = {},
   ): Promise<Welcome> {
-    const nonce = init.nonce ?? crypto.getRandomValues(new Uint8Array(16));
+    const another = this.session.length > 0; // than that of its first Hello
+    const nonce = init.nonce ??
+      (another ? crypto.getRandomValues(new Uint8Array(16)) : this.peer.nonce);
     const from = this.peer.heard.all.length;
     const receipt = await this.peer.ask(hello({ ...init, nonce }));
     assert.equal(receipt.verdict, Verdict.ACCEPTED, receipt.detail);

@@ -1,20 +1,32 @@
 /** A client for tests: a real connection, what it heard, and messages made by hand. */
 
+import { sameBytes } from "../../src/contract/bytes.ts";
 import { clientMessage } from "../../src/contract/codec.ts";
 import type { Connection, Dial } from "../../src/contract/connection.ts";
-import type { ClientMessage, Receipt, ServerMessage } from "../../src/contract/federation_pb.ts";
+import {
+  type ClientMessage,
+  LeaveReason,
+  type Receipt,
+  type ServerMessage,
+} from "../../src/contract/federation_pb.ts";
 import { Awaitable } from "./awaitable.ts";
+
+/** Of a Hello that was given none: a Peer says its own. */
+const NO_NONCE = new Uint8Array(16);
 
 export class Peer implements AsyncDisposable {
   readonly heard = new Awaitable<ServerMessage>();
   readonly clientId: string;
   readonly connection: Connection;
+  /** Of its last will, and of its Hello, by which a server knows the one for the other's. */
+  readonly nonce: Uint8Array;
   #sequence = 0;
   #reading: Promise<void> | undefined;
 
-  constructor(clientId: string, connection: Connection) {
+  constructor(clientId: string, connection: Connection, nonce: Uint8Array) {
     this.clientId = clientId;
     this.connection = connection;
+    this.nonce = nonce;
   }
 
   /** @param options.reading false for a client that never reads what the server sends. */
@@ -24,12 +36,13 @@ export class Peer implements AsyncDisposable {
     clientId: string,
     { reading = true }: { reading?: boolean } = {},
   ): Promise<Peer> {
+    const nonce = randomNonce();
     const will = clientMessage({
       clientId,
-      body: { case: "leave", value: { reason: 4, nonce: new Uint8Array(16).fill(9) } },
+      body: { case: "leave", value: { reason: LeaveReason.LOST, nonce } },
     });
     const signal = AbortSignal.timeout(60_000); // a hung handshake fails the test, with a name
-    const peer = new Peer(clientId, await dial(new URL(url), { clientId, will, signal }));
+    const peer = new Peer(clientId, await dial(new URL(url), { clientId, will, signal }), nonce);
     if (reading) peer.read();
     return peer;
   }
@@ -47,6 +60,9 @@ export class Peer implements AsyncDisposable {
     more: { runId?: string; session?: Uint8Array; clientId?: string } = {},
   ): Promise<number> {
     const sequence = ++this.#sequence;
+    if (body.case === "hello" && sameBytes(body.value.nonce, NO_NONCE)) {
+      body.value.nonce = this.nonce;
+    }
     await this.connection.send(
       clientMessage({ clientId: this.clientId, sequence, body, ...more }),
     );
@@ -74,6 +90,10 @@ export class Peer implements AsyncDisposable {
   }
 }
 
+function randomNonce(): Uint8Array {
+  return crypto.getRandomValues(new Uint8Array(16));
+}
+
 /** Bodies made by hand need a `$typeName` on every message: `body()` fills it in. */
 export function body(
   init: NonNullable<Parameters<typeof clientMessage>[0]["body"]>,
@@ -94,7 +114,7 @@ export function hello(
     token?: string;
   } = {},
 ): ClientMessage["body"] {
-  const nonce = init.nonce ?? crypto.getRandomValues(new Uint8Array(16));
+  const nonce = init.nonce ?? NO_NONCE;
   return body({
     case: "hello",
     value: { contractVersion: 1, software: "test", samples: 100, ...init, nonce },
