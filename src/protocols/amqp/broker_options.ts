@@ -1,7 +1,14 @@
 /** The AMQP broker's part of the configuration: how a server reaches a broker of the operator's. */
 
 import * as z from "zod";
-import { hostOf, NOTHING } from "../../contract/least.ts";
+import {
+  type BrokerPlace,
+  decoded,
+  diallingPermissions,
+  isReadable,
+  placeIn,
+  placeOf,
+} from "../../contract/broker_place.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_PORT = 5672;
@@ -10,10 +17,7 @@ const DEFAULT_VHOST = "/";
 const GUEST = "guest";
 
 /** Where a broker is, and as whom to enter. */
-export interface Broker {
-  /** A name, or an IP address without brackets. */
-  readonly hostname: string;
-  readonly port: number;
+export interface Broker extends BrokerPlace {
   readonly vhost: string;
   readonly username: string;
   readonly password: string;
@@ -38,26 +42,11 @@ export function readBroker(text: string): Broker {
   }
   const isAnonymous = url.username === "" && url.password === "";
   return {
-    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
+    ...placeIn(url, DEFAULT_PORT),
     vhost: vhost === "" ? DEFAULT_VHOST : decoded(vhost),
     username: isAnonymous ? GUEST : decoded(url.username),
     password: isAnonymous ? GUEST : decoded(url.password),
   };
-}
-
-/** As it stands where it is not percent-encoded text. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** `host:port`, as it stands in a URL. */
-export function placeOf({ hostname, port }: Broker): string {
-  return `${hostOf(hostname)}:${port}`;
 }
 
 /**
@@ -72,7 +61,7 @@ export function addressAt(broker: Broker, federation: string): string {
 }
 
 export const options = z.strictObject({
-  url: z.string().refine(isBroker).optional()
+  url: z.string().refine(isReadable(readBroker)).optional()
     .meta({
       flag: "amqp-broker",
       takes: "a URL like amqp://user:password@host:5672/vhost, without a user guest:guest",
@@ -91,16 +80,7 @@ export const options = z.strictObject({
 
 export type Options = z.infer<typeof options>;
 
-function isBroker(text: string): boolean {
-  try {
-    readBroker(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The least the Worker needs: to dial the broker, by the name the operator gave it. */
+/** The least the Worker needs. */
 export function permissions({ url }: Options): Deno.PermissionOptionsObject {
-  return url === undefined ? NOTHING : { ...NOTHING, net: [placeOf(readBroker(url))] };
+  return diallingPermissions(url === undefined ? undefined : readBroker(url));
 }

@@ -16,11 +16,12 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
+import { placeOf } from "../../contract/broker_place.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection } from "./broker_connection.ts";
-import { addressAt, type Broker, type Options, placeOf, readBroker } from "./broker_options.ts";
+import { addressAt, type Broker, type Options, readBroker } from "./broker_options.ts";
 import { BrokerPublisher } from "./broker_publisher.ts";
 import {
   addressOf,

@@ -1,16 +1,19 @@
 /** The MQTT broker's part of the configuration: how a server reaches a broker of the operator's. */
 
 import * as z from "zod";
-import { hostOf, NOTHING } from "../../contract/least.ts";
+import {
+  type BrokerPlace,
+  decoded,
+  diallingPermissions,
+  isReadable,
+  placeIn,
+} from "../../contract/broker_place.ts";
 
 const MIB = 1024 * 1024;
 const DEFAULT_PORT = 1883;
 
 /** Where a broker is, and as whom to enter. */
-export interface Broker {
-  /** A name, or an IP address without brackets. */
-  readonly hostname: string;
-  readonly port: number;
+export interface Broker extends BrokerPlace {
   readonly username: string | undefined;
   readonly password: string | undefined;
 }
@@ -31,30 +34,14 @@ export function readBroker(text: string): Broker {
     );
   }
   return {
-    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: url.port === "" ? DEFAULT_PORT : Number(url.port),
-    username: decoded(url.username),
-    password: decoded(url.password),
+    ...placeIn(url, DEFAULT_PORT),
+    username: url.username === "" ? undefined : decoded(url.username),
+    password: url.password === "" ? undefined : decoded(url.password),
   };
 }
 
-/** Undefined where nothing was given; as it stands where it is not percent-encoded text. */
-function decoded(text: string): string | undefined {
-  if (text === "") return undefined;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** `host:port`, as it stands in a URL. */
-export function placeOf({ hostname, port }: Broker): string {
-  return `${hostOf(hostname)}:${port}`;
-}
-
 export const options = z.strictObject({
-  url: z.string().refine(isBroker).optional()
+  url: z.string().refine(isReadable(readBroker)).optional()
     .meta({
       flag: "mqtt-broker",
       takes:
@@ -76,16 +63,7 @@ export const options = z.strictObject({
 
 export type Options = z.infer<typeof options>;
 
-function isBroker(text: string): boolean {
-  try {
-    readBroker(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The least the Worker needs: to dial the broker, by the name the operator gave it. */
+/** The least the Worker needs. */
 export function permissions({ url }: Options): Deno.PermissionOptionsObject {
-  return url === undefined ? NOTHING : { ...NOTHING, net: [placeOf(readBroker(url))] };
+  return diallingPermissions(url === undefined ? undefined : readBroker(url));
 }

@@ -16,11 +16,12 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
+import { placeOf } from "../../contract/broker_place.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection, BrokerRefusal, type Delivery } from "./broker_connection.ts";
-import { type Broker, type Options, placeOf, readBroker } from "./broker_options.ts";
+import { type Broker, type Options, readBroker } from "./broker_options.ts";
 import {
   clientOf,
   type Level,

@@ -1,10 +1,5 @@
 import assert from "node:assert/strict";
-import {
-  options,
-  permissions,
-  placeOf,
-  readBroker,
-} from "../../../src/protocols/mqtt/broker_options.ts";
+import { options, permissions, readBroker } from "../../../src/protocols/mqtt/broker_options.ts";
 
 Deno.test("readBroker() reads where a broker is, and as whom to enter", () => {
   const nobody = { username: undefined, password: undefined };
@@ -35,10 +30,6 @@ Deno.test("readBroker() says what is wrong, and never the password", () => {
       return message.test(error.message);
     });
   }
-});
-
-Deno.test("placeOf() brackets an IPv6 address", () => {
-  assert.equal(placeOf(readBroker("mqtt://[::1]")), "[::1]:1883");
 });
 
 Deno.test("permissions() allow the broker's address and nothing else", () => {
