@@ -4,6 +4,7 @@ import { clientMessage } from "../contract/codec.ts";
 import { sameBytes } from "../contract/bytes.ts";
 import { ConnectionLost } from "../contract/connection.ts";
 import {
+  type ClientMessage,
   type Closing,
   ClosingReason,
   type Finish,
