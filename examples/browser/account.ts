@@ -66,6 +66,11 @@ export class Account {
       case "roundClosed":
         this.#rounds.get(event.round).clients = event.clients;
         return this.#refresh();
+      case "waiting":
+        return enter(
+          "joining",
+          `${event.reason}; once more in ${Math.ceil(event.retryInMs / 1000)} s`,
+        );
       case "lost":
         show({ connection: `lost: ${event.reason}` });
         return enter("lost", "Looking for the server again");

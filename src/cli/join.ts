@@ -4,19 +4,25 @@ import type { Command } from "commander";
 import { hostname } from "node:os";
 import { DatasetError } from "../client/datasets/dataset.ts";
 import { ExecTrainer } from "../client/exec_trainer.ts";
-import { Session, SessionEnded, type SessionEvent } from "../client/session.ts";
+import { takePart } from "../client/runs.ts";
+import { type FinalModel, SessionEnded, type SessionEvent } from "../client/session.ts";
 import { TfjsTrainer } from "../client/tfjs_trainer.ts";
-import { type Trainer, TrainerError } from "../client/trainer.ts";
+import { type Trainer, TrainerError, TrainerLost } from "../client/trainer.ts";
 import { Verdict } from "../contract/federation_pb.ts";
 import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
 import { readAddress } from "../protocols/mod.ts";
+import { openClientState } from "./client_state.ts";
 import { makeCommand, parse } from "./command.ts";
+import { cpuShareOf } from "./cpu_share.ts";
 import { type TokenFlags, tokenOf } from "./credentials.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
+import { paint } from "./paint.ts";
 import { version } from "./program.ts";
 import { ProgressBar } from "./progress.ts";
+import { Repeats } from "./repeats.ts";
+import { saveModel } from "./saved_model.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
 import { explain } from "./wire_table.ts";
 
@@ -27,6 +33,9 @@ interface JoinFlags extends TokenFlags {
   readonly id?: string;
   readonly ca?: string;
   readonly out?: string;
+  readonly once?: boolean;
+  readonly state?: string;
+  readonly cpuShare?: string;
   readonly label?: readonly string[];
   readonly explain?: boolean;
   readonly logLevel: string;
@@ -56,8 +65,13 @@ export function command(io: Io): Command {
         "tributary join mqtts://fl.example.org:1883/default --ca ca.pem --data train.csv",
         "over TLS, to a server with a certificate of `tributary tls init`",
       ],
+      [
+        "tributary join mqtt://127.0.0.1:1883/default --data train.csv --once --out m.safetensors",
+        "for one run; without --once it stays, and takes part in the next one, too",
+      ],
     ],
   }, io)
+    .addHelpText("after", () => `\n${paint(io.stdout, "strong", "Exit codes:")}${EXIT_CODES}`)
     .argument("<url...>", "the server's addresses, as `tributary serve` prints them")
     .option(
       "--data <spec>",
@@ -65,11 +79,20 @@ export function command(io: Io): Command {
     )
     .option("--exec <command>", "train with this program instead of TensorFlow.js")
     .option("--samples <n>", "training samples of --exec; left out, the program is asked")
-    .option("--id <id>", "this client's id, unlike any other's", `${safe(hostname())}-${Deno.pid}`)
+    .option(
+      "--id <id>",
+      "this client's id, unlike any other's (default: the host's name and a number)",
+    )
     .option(...CA_OPTION)
     .option("--token <text>", "proves the id; see `tributary token` (or set TRIBUTARY_TOKEN)")
     .option("--token-file <file>", "the file with the token, which other users then do not see")
-    .option("--out <file>", "write the final model here")
+    .option("--once", "end with the run (default: wait for the next one at the same addresses)")
+    .option(
+      "--state <dir>",
+      "keep session, model and unfinished upload here, to go on after a crash",
+    )
+    .option("--cpu-share <0..1>", "compute for at most this share of the time; not with --exec")
+    .option("--out <file>", "write the final model here, of each run")
     .option("--label <name=value...>", "what the operator may know this client by")
     .option("--explain", "show, round by round, which of several addresses is taken, and why")
     .option("--log-level <debug|info|warning|error>", "the least important lines to write", "info")
@@ -86,6 +109,11 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   return await join(asked.args.map(urlOf), flags, { io, log });
 }
 
+const EXIT_CODES = `
+  0  the run is over (--once), or the client was stopped by Ctrl-C or SIGTERM
+  1  the run ended without this client (--once), or the trainer is gone: start it again
+  2  something must be changed first: the command line, the data, the id, the token, this machine`;
+
 interface Surroundings {
   readonly io: Io;
   readonly log: Log;
@@ -96,46 +124,66 @@ async function join(
   flags: JoinFlags,
   { io, log }: Surroundings,
 ): Promise<ExitCode> {
-  const { id = "", out, label = [] } = flags;
+  const { out, once = false } = flags;
+  const labels = Object.fromEntries((flags.label ?? []).map(labelOf));
   const ca = await readCa(flags.ca, io);
   const token = await tokenOf(flags, io);
+  const newClientId = () =>
+    `${safe(hostname())}-${crypto.getRandomValues(new Uint8Array(4)).toHex()}`;
+  await using state = await openClientState(flags.state, { id: flags.id, newClientId, log });
+  const clientId = state?.clientId ?? flags.id ?? newClientId();
   using watcher = new Watcher(io, log, flags);
   try {
     await using trainer = await openTrainer(flags, { io, log });
-    const session = new Session({
-      clientId: id,
-      urls,
-      trainer,
-      software: `tributary/${version}`,
-      ...(token === undefined ? {} : { token }),
-      labels: Object.fromEntries(label.map(labelOf)),
-      ca,
-      signal: io.signal,
-      observe: (event) => watcher.observe(event),
-    });
     log.write("info", "joining", {
-      client: id,
+      client: clientId,
       samples: trainer.samples,
       samples_by_class: trainer instanceof TfjsTrainer
         ? trainer.classCounts.map(String)
         : undefined,
     });
-    const final = await session.run();
-    if (out !== undefined) await Deno.writeFile(out, final.model);
-    log.write("info", "finished", { round: final.round, reason: final.reason, ...final.metrics });
+    await takePart({
+      clientId,
+      urls,
+      trainer,
+      software: `tributary/${version}`,
+      ...(token === undefined ? {} : { token }),
+      labels,
+      ca,
+      once,
+      state,
+      signal: io.signal,
+      observe: (event) => watcher.observe(event),
+      finished: async ({ model, round, reason, metrics }: FinalModel) => {
+        if (out !== undefined) await saveModel(out, model);
+        log.write("info", "finished", { round, reason, ...metrics });
+      },
+    });
     return exit.ok;
   } catch (error) {
     if (io.signal.aborted) return exit.ok; // the server was told
-    if (error instanceof SessionEnded) throw new Failure(error.message, { cause: error });
-    if (error instanceof TypeError) throw new OperatorError(error.message, { cause: error });
-    throw error;
+    throw endingOf(error);
   }
 }
 
+/** What the operator must change has another exit code than what time alone mends. */
+function endingOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { message } = error;
+  const passes = error instanceof SessionEnded && error.passes || error instanceof TrainerLost;
+  if (passes) return new Failure(message, { cause: error });
+  // The data does not fit the federation's model, the model cannot be built, or a URL is no address.
+  const kinds = [SessionEnded, DatasetError, TrainerError, TypeError];
+  return kinds.some((kind) => error instanceof kind)
+    ? new OperatorError(message, { cause: error })
+    : error;
+}
+
 async function openTrainer(
-  { data, exec, samples }: JoinFlags,
+  { data, exec, samples, cpuShare: share }: JoinFlags,
   surroundings: Surroundings,
 ): Promise<Trainer> {
+  const cpuShare = cpuShareOf(share, { exec });
   if (exec !== undefined) {
     return await openProgram(exec, { data, samples: countOf(samples) }, surroundings);
   }
@@ -146,7 +194,7 @@ async function openTrainer(
     throw new OperatorError("join needs --data, or --exec with a program that has data of its own");
   }
   try {
-    return await TfjsTrainer.open(data);
+    return await TfjsTrainer.open(data, { cpuShare });
   } catch (error) {
     if (!(error instanceof DatasetError)) throw error;
     throw new OperatorError(`--data: ${error.message}`, { cause: error });
@@ -190,6 +238,7 @@ class Watcher implements Disposable {
   readonly #io: Io;
   readonly #log: Log;
   readonly #flags: JoinFlags;
+  readonly #repeats = new Repeats();
   #bar: ProgressBar | undefined;
 
   constructor(io: Io, log: Log, flags: JoinFlags) {
@@ -213,7 +262,8 @@ class Watcher implements Disposable {
     switch (event.kind) {
       case "unreachable": {
         const { url, reason, retryInMs } = event;
-        return this.#log.write("warning", "server not reached", {
+        const level = this.#repeats.level(url, reason, "warning");
+        return this.#log.write(level, "server not reached", {
           url: shortened(url),
           reason,
           retry_in_ms: retryInMs === undefined ? undefined : Math.round(retryInMs),
@@ -221,6 +271,7 @@ class Watcher implements Disposable {
       }
       case "welcomed": {
         const { wire, runId, round } = event;
+        this.#repeats.clear();
         return this.#log.write("info", "welcomed", { wire, run_id: runId, round });
       }
       case "modelHeld":
@@ -255,6 +306,14 @@ class Watcher implements Disposable {
         });
       case "wireChosen":
         return explain(event, { ...this.#flags, log: this.#log, output: this.#io.stderr });
+      case "waiting": {
+        const { reason, retryInMs } = event;
+        const level = this.#repeats.level("waiting", reason, "info");
+        return this.#log.write(level, "waiting", {
+          reason,
+          retry_in_ms: Math.round(retryInMs),
+        });
+      }
       default:
         event satisfies never;
     }

@@ -3,7 +3,7 @@
 import { clientMessage } from "../contract/codec.ts";
 import { type ClientMessage, LeaveReason } from "../contract/federation_pb.ts";
 import type { Download } from "./download.ts";
-import type { SessionOptions } from "./session.ts";
+import type { SessionOptions } from "./session_options.ts";
 
 type Body = ClientMessage["body"];
 

@@ -2,10 +2,16 @@
 
 import type { ModelPart } from "../contract/federation_pb.ts";
 import { Download } from "./download.ts";
+import type { KeptModel } from "./kept.ts";
 
 export class Models {
   #coming: Download | undefined;
   #whole: Download | undefined;
+
+  /** @param model Of an earlier process. */
+  constructor(model?: KeptModel) {
+    if (model !== undefined) this.#coming = this.#whole = Download.of(model);
+  }
 
   /** The newest whole model. */
   get whole(): Download | undefined {

@@ -11,17 +11,15 @@ import {
   type ModelPart,
   type Receipt,
   type ServerMessage,
-  type Task,
-  TaskKind,
-  UpdateKind,
   Verdict,
   type Welcome,
 } from "../contract/federation_pb.ts";
-import { type Backoff, DEFAULT_BACKOFF, pause, pauseMs } from "./dialling.ts";
+import { DEFAULT_BACKOFF, pause, pauseMs } from "./dialling.ts";
 import type { Download } from "./download.ts";
-import { endOf, SessionEnded } from "./ending.ts";
+import { endOf, refused, SessionEnded, type Turn } from "./ending.ts";
 import { Exchange, type Identity } from "./exchange.ts";
 import { Heartbeat } from "./heartbeat.ts";
+import type { FinishedRun } from "./kept.ts";
 import {
   freshNonce,
   heartbeat,
@@ -32,47 +30,19 @@ import {
 } from "./messages.ts";
 import { Models } from "./models.ts";
 import type { SessionEvent } from "./session_event.ts";
+import type { FinalModel, SessionOptions } from "./session_options.ts";
 import { Tasks } from "./tasks.ts";
-import type { Trainer } from "./trainer.ts";
-import { type Update, upload } from "./upload.ts";
 import { Wires } from "./wires.ts";
+import { Work } from "./work.ts";
 
 export { SessionEnded } from "./ending.ts";
 export type { SessionEvent } from "./session_event.ts";
-
-export interface SessionOptions {
-  readonly clientId: string;
-  readonly urls: readonly URL[];
-  readonly trainer: Trainer;
-  readonly software: string;
-  readonly token?: string;
-  readonly ca?: string | undefined;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly signal: AbortSignal;
-  readonly observe: (event: SessionEvent) => void;
-  readonly backoff?: Backoff;
-  /** In [0, 1): when a wire is tried that is not in use. */
-  readonly random?: () => number;
-}
-
-/** The final model, as every client of the run holds it. */
-export interface FinalModel {
-  readonly model: Uint8Array<ArrayBuffer>;
-  readonly round: number;
-  readonly reason: string;
-  readonly metrics: Readonly<Record<string, number>>;
-}
+export type { FinalModel, SessionOptions } from "./session_options.ts";
 
 const SILENT_INTERVALS = 3;
 /** Until Welcome says it. */
 const FIRST_HEARTBEAT_MS = 5000;
 const MAX_EARLY = 4096; // more than a window of parts
-
-/** Why one connection's part of the session is over. */
-type Turn = { readonly kind: "redial"; readonly afterMs: number } | {
-  readonly kind: "finished";
-  readonly final: FinalModel;
-};
 
 export class Session {
   readonly #options: SessionOptions;
@@ -81,10 +51,10 @@ export class Session {
    * Bound to Hello and to the last will. The same until Welcome, so that a Hello said again opens no
    * second session; then a new one for each connection, so that a will that comes late ends no other.
    */
-  #nonce = freshNonce();
+  #nonce: Uint8Array<ArrayBuffer>;
   #welcome: Welcome | undefined;
-  readonly #models = new Models();
-  #update: Update | undefined;
+  readonly #models: Models;
+  readonly #work: Work;
   readonly #tasks = new Tasks();
   #finish: Finish | undefined;
   /** The final model is held: a connection that ends now ends nothing else. */
@@ -99,12 +69,31 @@ export class Session {
   readonly #wires: Wires;
 
   constructor(options: SessionOptions) {
+    const { clientId, trainer, keeping, kept } = options;
     const wires = this.#wires = new Wires(options, {
       will: () => this.#will(),
       moved: (made) => made || this.#exchange?.signal.aborted ? this.#redial(0) : this.#goOn(),
     });
-    this.#options = { ...options, observe: (event) => wires.observe(event) };
-    this.#identity = { clientId: options.clientId, runId: "", session: new Uint8Array() };
+    const observe = (event: SessionEvent) => wires.observe(event);
+    this.#options = { ...options, observe };
+    this.#identity = {
+      clientId,
+      runId: kept?.runId ?? "",
+      session: kept?.session ?? new Uint8Array(),
+    };
+    this.#nonce = kept?.nonce.slice() ?? freshNonce();
+    this.#models = new Models(kept?.model);
+    this.#work = new Work({
+      trainer,
+      observe,
+      keeping,
+      desk: () => ({
+        runId: this.#identity.runId,
+        exchange: this.#exchange,
+        welcome: this.#welcome,
+      }),
+      failed: (error) => this.#turn.reject(error),
+    }, kept?.update);
   }
 
   /**
@@ -151,6 +140,7 @@ export class Session {
         this.#tasks.abort(error);
         // Who gives up by itself says so; else its round would wait for it.
         if (!(error instanceof SessionEnded)) await this.#goodbye(exchange);
+        else if (!error.passes) this.#keepSession(new Uint8Array());
         throw error;
       } finally {
         signal.removeEventListener("abort", aborted);
@@ -178,11 +168,13 @@ export class Session {
   }
 
   async #greet(exchange: Exchange): Promise<void> {
+    const { session } = this.#identity;
     const receipt = await exchange.ask(
       hello(this.#options, {
         nonce: this.#nonce,
-        session: this.#identity.session,
-        model: this.#models.newest,
+        session,
+        // The server takes a resumed session's word for it, which is of the same run for sure.
+        model: session.length > 0 ? this.#models.newest : undefined,
       }),
     );
     switch (receipt.verdict) {
@@ -193,22 +185,44 @@ export class Session {
         return await this.#greet(exchange);
       case Verdict.BUSY:
       case Verdict.FAILED:
-        return this.#redial(receipt.retryAfterMs);
+        return this.#wait(refused(receipt), receipt.retryAfterMs);
+      case Verdict.FINISHED:
+        this.#startAnew();
+        this.#forgetRun();
+        return this.#end(new SessionEnded(refused(receipt), { passes: true }));
       default:
-        throw new SessionEnded(`The server refused this client: ${receipt.detail}`);
+        throw new SessionEnded(refused(receipt));
     }
   }
 
-  /** Forgets the session and everything of the run it was in. */
+  /** Forgets the session. What is held of its run is good for as long as the run is the same. */
   #startAnew(): void {
     this.#identity.session = new Uint8Array();
-    this.#identity.runId = "";
     this.#nonce = freshNonce();
     this.#welcome = undefined;
-    this.#models.clear();
-    this.#update = undefined;
     this.#tasks.clear();
     this.#finish = undefined;
+  }
+
+  #forgetRun(): void {
+    this.#work.forget();
+    this.#models.clear();
+    this.#tasks.clear();
+    this.#finish = undefined;
+    this.#identity.runId = "";
+    this.#identity.session = new Uint8Array();
+  }
+
+  /** The session is over, or waits for what passes by itself. */
+  #end(ended: SessionEnded): void {
+    const { patienceMs } = this.#options;
+    if (!ended.passes || patienceMs === undefined) return this.#turn.reject(ended);
+    this.#wait(ended.message, pauseMs(0, { firstMs: patienceMs, mostMs: patienceMs }));
+  }
+
+  #wait(reason: string, retryInMs: number): void {
+    this.#options.observe({ kind: "waiting", reason, retryInMs });
+    this.#redial(retryInMs);
   }
 
   #redial(afterMs: number): void {
@@ -256,17 +270,26 @@ export class Session {
     if (verdict !== Verdict.NO_SESSION && verdict !== Verdict.OTHER_RUN) return;
     if (verdict === Verdict.OTHER_RUN && runId === this.#identity.runId) return;
     this.#startAnew();
+    if (verdict === Verdict.OTHER_RUN) this.#forgetRun();
     this.#redial(0);
   }
 
   async #welcomed(exchange: Exchange, runId: string, welcome: Welcome): Promise<void> {
     if (!sameBytes(welcome.nonce, this.#nonce)) return; // answers an older Hello
-    if (this.#identity.runId !== "" && this.#identity.runId !== runId) this.#startAnew();
+    if (this.#identity.runId !== "" && this.#identity.runId !== runId) this.#forgetRun();
+    const { finished } = this.#options;
+    if (finished?.runId === runId) return await this.#stayAway(exchange, welcome, finished);
+    const opened = this.#identity.session.length === 0;
     this.#identity.runId = runId;
     this.#identity.session = welcome.session;
+    this.#keepSession(welcome.session);
     this.#welcome = welcome;
     this.#welcomedOn = exchange;
     this.#heartbeat.start(welcome.heartbeatIntervalMs);
+    const { newest } = this.#models;
+    // A server that was set back has older models than this client, and sends those.
+    if (newest !== undefined && newest.round > welcome.round) this.#models.clear();
+    else if (newest !== undefined && opened) this.#tellHeld(exchange, newest);
     const { wire } = exchange.connection;
     this.#options.observe({ kind: "welcomed", wire, runId, round: welcome.round });
     const { topology = new Uint8Array(), topologyType = "" } = welcome.model ?? {};
@@ -278,14 +301,23 @@ export class Session {
 
   #modelPart(exchange: Exchange, part: ModelPart): void {
     const { observe } = this.#options;
-    const { modelRound: round, bytes: { length: bytes } } = part;
+    const { modelRound: round } = part;
     const [offset, totalBytes] = [Number(part.offset), Number(part.totalBytes)];
-    observe({ kind: "modelPart", round, offset, bytes, totalBytes });
+    observe({ kind: "modelPart", round, offset, bytes: part.bytes.length, totalBytes });
     const model = this.#models.take(part, {
       totalBytes: this.#welcome?.model?.bytes,
       stepBytes: (this.#welcome?.windowBytes ?? 0) / 4,
     });
     if (model === undefined) return;
+    this.#tellHeld(exchange, model);
+    const { bytes, sha256 } = model;
+    if (sha256 === undefined) return;
+    observe({ kind: "modelHeld", round, bytes: totalBytes });
+    this.#options.keeping?.model(this.#identity.runId, { round, bytes, sha256 });
+    this.#goOn();
+  }
+
+  #tellHeld(exchange: Exchange, model: Download): void {
     const { body } = clientMessage({ body: { case: "modelHeld", value: model.held() } });
     exchange.ask(body).then(
       ({ verdict }) => {
@@ -293,9 +325,22 @@ export class Session {
       },
       () => {}, // a lost connection is noticed by the turn
     );
-    if (model.sha256 === undefined) return;
-    observe({ kind: "modelHeld", round, bytes: totalBytes });
-    this.#goOn();
+  }
+
+  /** @param session Empty: the next process opens another one. */
+  #keepSession(session: Uint8Array): void {
+    const { runId } = this.#identity;
+    this.#options.keeping?.session({ runId, session, nonce: this.#nonce });
+  }
+
+  /** The run is over for this client, which its server does not know yet, or any more. */
+  async #stayAway(exchange: Exchange, { session }: Welcome, run: FinishedRun): Promise<void> {
+    this.#identity.runId = run.runId;
+    this.#identity.session = session;
+    await exchange.ask(leaveDone(run.modelSha256)).catch(() => {}); // it may be gone already
+    this.#startAnew();
+    this.#forgetRun();
+    this.#end(new SessionEnded("The run is over", { passes: true }));
   }
 
   /** Starts whatever has all it needs: a task whose model is held, an upload cut short, the end. */
@@ -307,80 +352,25 @@ export class Session {
     if (this.#finish !== undefined && whole.round === this.#finish.round) {
       return this.#guard(this.#finished(exchange, whole, this.#finish));
     }
-    this.#tasks.start(whole.round, (task, signal) => this.#carryOut(task, whole, signal));
-  }
-
-  /** Gives back whether the task is done with; if not, it is taken up again. */
-  async #carryOut(task: Task, model: Download, signal: AbortSignal): Promise<boolean> {
-    try {
-      if (task.kind === TaskKind.TRAIN) await this.#train(task, model, signal);
-      else if (task.kind === TaskKind.EVALUATE) await this.#evaluate(task, model, signal);
-    } catch (error) {
-      if (signal.aborted || error instanceof ConnectionLost) return false;
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#options.observe({ kind: "taskFailed", round: task.round, reason });
-    }
-    return true;
-  }
-
-  async #train(task: Task, model: Download, signal: AbortSignal): Promise<void> {
-    const { trainer, observe } = this.#options;
-    const { taskId, round, modelRound, settings } = task;
-    if (this.#update?.taskId !== taskId) {
-      const result = await trainer.train(model.bytes, { taskId, round, settings }, {
-        signal,
-        progress: (progress) => observe({ kind: "training", round, progress }),
-      });
-      observe({ kind: "trained", round, metrics: result.metrics });
-      this.#update = {
-        taskId,
-        modelRound,
-        uploadId: crypto.getRandomValues(new Uint8Array(16)),
-        kind: UpdateKind.WEIGHTS,
-        samples: result.samples,
-        metrics: result.metrics,
-        bytes: result.weights,
-        heldBytes: 0,
-      };
-    }
-    const exchange = this.#exchange;
-    if (exchange === undefined) throw new ConnectionLost("between connections");
-    const receipt = await upload(exchange, this.#update, {
-      partBytes: this.#welcome?.largestPartBytes ?? 1,
-      windowBytes: this.#welcome?.windowBytes ?? 1,
-      signal,
-    });
-    const { verdict, detail } = receipt;
-    observe({ kind: "uploaded", round, verdict, detail });
-  }
-
-  async #evaluate(task: Task, model: Download, signal: AbortSignal): Promise<void> {
-    const { taskId, round, settings } = task;
-    const result = await this.#options.trainer.evaluate(
-      model.bytes,
-      { taskId, round, settings },
-      { signal },
-    );
-    const { samples, metrics } = result;
-    this.#options.observe({ kind: "evaluated", round, metrics });
-    const exchange = this.#exchange;
-    if (exchange === undefined) throw new ConnectionLost("between connections");
-    await exchange.ask(
-      clientMessage({
-        body: { case: "evaluation", value: { taskId, samples, metrics: { ...metrics } } },
-      }).body,
+    this.#tasks.start(
+      whole.round,
+      (task, signal) => this.#work.carryOut(task, whole, signal),
     );
   }
 
   async #finished(exchange: Exchange, whole: Download, finish: Finish): Promise<void> {
     const sha256 = whole.sha256 as Uint8Array;
     if (!sameBytes(sha256, finish.modelSha256)) {
-      throw new SessionEnded("The final model differs from the one the server announced");
+      this.#models.clear(); // the next connection brings it once more
+      const detail = "The final model differs from the one the server announced";
+      return this.#end(new SessionEnded(detail, { passes: true }));
     }
     this.#tasks.clear();
     this.#done = true;
     const { reason, round, metrics } = finish;
-    const final: FinalModel = { model: whole.bytes, round, reason, metrics };
+    const run: FinishedRun = { runId: this.#identity.runId, modelSha256: sha256 };
+    this.#options.keeping?.finished(run);
+    const final: FinalModel = { ...run, model: whole.bytes, round, reason, metrics };
     try {
       await exchange.ask(leaveDone(sha256));
     } catch (error) {
@@ -395,7 +385,7 @@ export class Session {
     if (this.#wires.moving && closing.reason === ClosingReason.REPLACED) return;
     const ended = endOf(closing, this.#options.clientId);
     if (ended === undefined) this.#redial(closing.retryAfterMs);
-    else this.#turn.reject(ended);
+    else this.#end(ended);
   }
 
   #beat(): void {

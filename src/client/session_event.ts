@@ -44,6 +44,8 @@ export type SessionEvent =
   }
   | { readonly kind: "taskFailed"; readonly round: number; readonly reason: string }
   | { readonly kind: "roundClosed"; readonly round: number; readonly clients: number }
+  /** The server has no use for this client for now, which time alone mends. */
+  | { readonly kind: "waiting"; readonly reason: string; readonly retryInMs: number }
   | { readonly kind: "lost"; readonly wire: string; readonly reason: string }
   /** Between two rounds, or after a failure: which of several wires is taken, and why. */
   | {

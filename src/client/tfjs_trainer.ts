@@ -27,12 +27,13 @@ export class TfjsTrainer implements Trainer {
    * Starts the Worker, which loads the samples.
    *
    * @param data Where the samples are, in the form of `--data` (see `parseSpec`).
+   * @param options.cpuShare For how much of the time it may compute, above 0 and at most 1.
    * @throws DatasetError
    */
-  static async open(data: string): Promise<TfjsTrainer> {
+  static async open(data: string, options: { cpuShare?: number } = {}): Promise<TfjsTrainer> {
     const link = new TrainerLink(data);
     try {
-      return new TfjsTrainer(link, await link.open(data));
+      return new TfjsTrainer(link, await link.open(data, options));
     } catch (error) {
       link[Symbol.dispose]();
       throw error;

@@ -65,3 +65,8 @@ export interface Trainer extends AsyncDisposable {
 export class TrainerError extends Error {
   override readonly name = "TrainerError";
 }
+
+/** The trainer has ended by itself: it carries out no task any more. */
+export class TrainerLost extends Error {
+  override readonly name = "TrainerLost";
+}

@@ -11,7 +11,13 @@ export interface Samples {
 
 /** Carried out one after the other, and answered. */
 export type TrainerCall =
-  | { readonly kind: "open"; readonly id: number; readonly data: string }
+  | {
+    readonly kind: "open";
+    readonly id: number;
+    readonly data: string;
+    /** Of the time, above 0 and at most 1: what training and evaluation may compute for. */
+    readonly cpuShare: number;
+  }
   | { readonly kind: "prepare"; readonly id: number; readonly topology: Topology }
   | {
     readonly kind: "initialise";

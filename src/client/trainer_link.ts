@@ -1,7 +1,7 @@
 /** The client's end of the pipe to the trainer's Worker. */
 
 import { DatasetError } from "./datasets/dataset.ts";
-import { TrainerError, type TrainProgress } from "./trainer.ts";
+import { TrainerError, TrainerLost, type TrainProgress } from "./trainer.ts";
 import { spawnTrainer } from "./spawn_trainer.ts";
 import type { Samples, TrainerCall, TrainerReply, TrainerRequest } from "./trainer_calls.ts";
 
@@ -36,13 +36,13 @@ export class TrainerLink implements Disposable {
     this.#worker.onmessage = (event: MessageEvent<TrainerReply>) => this.#receive(event.data);
     this.#worker.onerror = (event) => {
       event.preventDefault(); // else the error would end the whole process
-      this.#end(new Error(`The trainer failed: ${event.message}`));
+      this.#end(new TrainerLost(`The trainer failed: ${event.message}`));
     };
   }
 
   /** Loads the samples. @throws DatasetError */
-  async open(data: string): Promise<Samples> {
-    return await this.call({ kind: "open", data }) as Samples;
+  async open(data: string, { cpuShare = 1 }: { cpuShare?: number } = {}): Promise<Samples> {
+    return await this.call({ kind: "open", data, cpuShare }) as Samples;
   }
 
   /** Rejects with the signal's reason as soon as it fires; the Worker then stops between batches. */

@@ -1,7 +1,9 @@
 /** The trainer's Worker: computes for seconds at a time without holding up the client's heartbeats. */
 
 import { DatasetError } from "./datasets/dataset.ts";
+import { DutyCycle } from "./duty_cycle.ts";
 import { Learner } from "./learner.ts";
+import { Rest } from "./rest.ts";
 import { TrainerError } from "./trainer.ts";
 import type { TrainerCall, TrainerReply, TrainerRequest } from "./trainer_calls.ts";
 
@@ -19,13 +21,15 @@ let last = Promise.resolve();
 /** Calls that are waiting or under way; true for those that were given up. */
 const stopped = new Map<number, boolean>();
 let turnedMs = 0;
+let duty = new DutyCycle(1);
+const rest = new Rest();
 
 // One call at a time: they share the network.
 scope.onmessage = ({ data: request }) => {
   const { id } = request;
   if (request.kind === "stop") {
     if (stopped.has(id)) stopped.set(id, true);
-    return;
+    return rest.end(id);
   }
   stopped.set(id, false);
   last = last.then(() => answer(request)).finally(() => stopped.delete(id));
@@ -35,6 +39,7 @@ async function answer(call: TrainerCall): Promise<void> {
   const { id } = call;
   try {
     if (stopped.get(id)) return;
+    duty.begin();
     const result = await carryOut(call);
     if (stopped.get(id)) return;
     scope.postMessage({ kind: "result", id, result }, transfersOf(result));
@@ -44,9 +49,17 @@ async function answer(call: TrainerCall): Promise<void> {
   }
 }
 
-/** Whether a call was given up: that is heard only when messages are let in now and then. */
+/**
+ * Whether a call was given up: that is heard only when messages are let in now and then. Called
+ * between two batches, and so the time to rest.
+ */
 async function isStopped(id: number): Promise<boolean> {
-  if (performance.now() - turnedMs > TURN_MS) {
+  const restMs = stopped.get(id) ? 0 : duty.restMs();
+  if (restMs > 0) {
+    await rest.take(id, restMs);
+    duty.begin();
+    turnedMs = performance.now();
+  } else if (performance.now() - turnedMs > TURN_MS) {
     await new Promise((resolve) => setTimeout(resolve));
     turnedMs = performance.now();
   }
@@ -56,6 +69,7 @@ async function isStopped(id: number): Promise<boolean> {
 async function carryOut(request: TrainerCall): Promise<unknown> {
   switch (request.kind) {
     case "open":
+      duty = new DutyCycle(request.cpuShare);
       return await learner.open(request.data);
     case "prepare":
       return await learner.prepare(request.topology);

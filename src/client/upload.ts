@@ -14,8 +14,11 @@ export interface Update {
   readonly samples: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly bytes: Uint8Array;
-  /** Bytes that the server has said it holds: where another connection goes on. */
-  heldBytes: number;
+  /**
+   * Bytes that the server has said it holds: where another connection goes on. Undefined in an update
+   * of an earlier process: the server is asked.
+   */
+  heldBytes: number | undefined;
 }
 
 export interface UploadOptions {
@@ -35,41 +38,48 @@ export async function upload(
   options: UploadOptions,
 ): Promise<Receipt> {
   const { partBytes, windowBytes, signal, progress } = options;
+  const { length } = update.bytes;
   const flight: { receipt: Promise<Receipt>; turn: number }[] = [];
-  let nextOffset = update.heldBytes;
+  let heldBytes = update.heldBytes ?? 0;
+  // What cannot follow yet is answered with the offset from which to go on.
+  let nextOffset = update.heldBytes ?? (length > partBytes ? length - 1 : 0);
   let endSent = false;
   /** Counts the times the server sent us back; receipts of an earlier turn do so no more. */
   let turn = 0;
+  const hold = (bytes: number) => {
+    heldBytes = update.heldBytes = bytes;
+  };
   const turnBack = (offset: number) => {
     turn++;
-    nextOffset = update.heldBytes = offset;
+    hold(offset);
+    nextOffset = offset;
     endSent = false;
   };
   for (;;) {
     signal.throwIfAborted();
     while (
-      !endSent && (nextOffset - update.heldBytes + partBytes <= windowBytes || flight.length === 0)
+      !endSent && (nextOffset - heldBytes + partBytes <= windowBytes || flight.length === 0)
     ) {
       const bytes = update.bytes.subarray(nextOffset, nextOffset + partBytes);
       const receipt = exchange.ask(partOf(update, nextOffset, bytes));
       receipt.catch(() => {}); // awaited in its turn
       flight.push({ receipt, turn });
       nextOffset += bytes.length;
-      endSent = nextOffset === update.bytes.length;
+      endSent = nextOffset === length;
     }
     const oldest = flight.shift();
     if (oldest === undefined) throw new Error("Upload: nothing under way");
     const receipt = await oldest.receipt;
-    const heldBytes = Number(receipt.nextOffset);
+    const offset = Number(receipt.nextOffset);
     switch (receipt.verdict) {
       case Verdict.HELD:
-        if (oldest.turn === turn) update.heldBytes = Math.max(update.heldBytes, heldBytes);
-        progress?.(update.heldBytes);
+        if (oldest.turn === turn) hold(Math.max(heldBytes, offset));
+        progress?.(heldBytes);
         // The server forgot the end, as it was started again: it is to be sent once more.
-        if (endSent && flight.length === 0) turnBack(heldBytes);
+        if (endSent && flight.length === 0) turnBack(offset);
         break;
       case Verdict.GAP:
-        if (oldest.turn === turn) turnBack(heldBytes);
+        if (oldest.turn === turn) turnBack(offset);
         break;
       case Verdict.BUSY:
       case Verdict.FAILED:
@@ -78,7 +88,7 @@ export async function upload(
           Math.max(receipt.retryAfterMs, 1),
           AbortSignal.any([signal, exchange.signal]),
         );
-        turnBack(heldBytes);
+        turnBack(offset);
         break;
       default:
         return receipt;

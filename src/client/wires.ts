@@ -6,7 +6,7 @@
 import type { Connection } from "../contract/connection.ts";
 import type { ClientMessage, Task } from "../contract/federation_pb.ts";
 import { DEFAULT_BACKOFF, dialOnce, reach } from "./dialling.ts";
-import type { SessionOptions } from "./session.ts";
+import type { SessionOptions } from "./session_options.ts";
 import type { SessionEvent, WireFigures } from "./session_event.ts";
 import { Transfers } from "./transfers.ts";
 import {

@@ -93,7 +93,19 @@ export async function runDemo(spec: DemoSpec): Promise<DemoResult> {
 function joinArgs({ wire, url, index, count }: Seat, { directory, partition }: DemoSpec): string[] {
   const data = `mnist:share=${index + 1}/${count},alpha=${partition.alpha},seed=${partition.seed}`;
   const out = clientModel(directory, wire);
-  return ["join", url, "--data", data, "--id", wire, "--out", out, "--log-format", "json"];
+  return [
+    "join",
+    url,
+    "--once",
+    "--data",
+    data,
+    "--id",
+    wire,
+    "--out",
+    out,
+    "--log-format",
+    "json",
+  ];
 }
 
 /** Where the client of a wire writes the final model. */

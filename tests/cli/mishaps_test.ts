@@ -159,7 +159,7 @@ mountingTest(
     await using first = new Program([...GRPC, ...run, "--grpc-port", "0"], shop.path);
     const url = await first.says(URL_OF_GRPC);
     const joining = (id: string, ...how: string[]) =>
-      new Program(["join", url, "--id", id, ...how], shop.path);
+      new Program(["join", url, "--id", id, "--once", ...how], shop.path);
     await using quick = joining("quick", "--data", "train1.csv");
     await using idle = joining("idle", "--exec", "sleep 1000000", "--samples", "200");
     await first.logs(/update accepted .*client=quick/);
@@ -202,7 +202,7 @@ Deno.test({
     const args = [...GRPC, "--grpc-port", "0", "--state", "run", "--log-level", "debug"];
     await using server = new Program(args, shop.path, sourcesThrough(onFull("2")));
     await using client = new Program(
-      ["join", await server.says(URL_OF_GRPC), "--data", "train1.csv"],
+      ["join", await server.says(URL_OF_GRPC), "--data", "train1.csv", "--once"],
       shop.path,
     );
     assert.equal((await server.ended()).code, 0);

@@ -37,8 +37,8 @@ Deno.test("serve and two clients on two wires train a model of one's own, and al
     shop.path,
   );
   const clients = [
-    ["join", await server.says(URL_OF("mqtt")), "--data", "train1.csv", "--out", "one"],
-    ["join", await server.says(URL_OF("grpc")), "--data", "train2.csv", "--out", "two"],
+    ["join", await server.says(URL_OF("mqtt")), "--once", "--data", "train1.csv", "--out", "one"],
+    ["join", await server.says(URL_OF("grpc")), "--once", "--data", "train2.csv", "--out", "two"],
   ].map((args) => new Program(args, shop.path));
   await using stack = new AsyncDisposableStack();
   for (const client of clients) stack.use(client);
@@ -63,7 +63,7 @@ Deno.test("serve that is stopped tells its clients, and goes on in the same run 
   const url = await first.says(URL_OF("grpc"));
   const port = new URL(url).port;
   const runId = await first.says(/, run (\S+)/);
-  await using client = new Program(["join", url, "--data", "train1.csv"], shop.path);
+  await using client = new Program(["join", url, "--once", "--data", "train1.csv"], shop.path);
   await client.logs(/welcomed/);
   first.kill("SIGINT");
   const stopped = await first.ended();
@@ -74,7 +74,7 @@ Deno.test("serve that is stopped tells its clients, and goes on in the same run 
     shop.path,
   );
   assert.equal(await second.says(/, run (\S+)/), runId);
-  await using other = new Program(["join", url, "--data", "train2.csv"], shop.path);
+  await using other = new Program(["join", url, "--once", "--data", "train2.csv"], shop.path);
   assert.equal((await client.ended()).code, 0);
   assert.equal((await other.ended()).code, 0);
   assert.equal((await second.ended()).code, 0);
@@ -93,7 +93,7 @@ Deno.test("serve without a state directory tells its clients that it is gone for
     shop.path,
   );
   const url = await server.says(URL_OF("mqtt"));
-  await using client = new Program(["join", url, "--data", "train1.csv"], shop.path);
+  await using client = new Program(["join", url, "--once", "--data", "train1.csv"], shop.path);
   await client.logs(/welcomed/);
   server.kill("SIGTERM");
   assert.equal((await server.ended()).code, 0);
@@ -117,7 +117,7 @@ Deno.test("serve that is stopped while clients train saves the round, and goes o
   await using first = new Program(serveArgs(...args, "--log-level", "debug"), shop.path);
   const url = await first.says(URL_OF("mqtt"));
   const clients = [1, 2].map((seed) =>
-    new Program(["join", url, "--data", `train${seed}.csv`], shop.path)
+    new Program(["join", url, "--once", "--data", `train${seed}.csv`], shop.path)
   );
   await using stack = new AsyncDisposableStack();
   for (const client of clients) stack.use(client);
@@ -219,7 +219,7 @@ Deno.test("serve and join over TLS need the certificate of tls init, and no more
   await using distrustful = new Program(["join", mqtt, "--data", "train1.csv"], shop.path);
   assert.match(await distrustful.logs(/server not reached/), /certificate/);
   const clients = [["train1.csv", mqtt], ["train2.csv", grpc]].map(([data = "", url = ""]) =>
-    new Program(["join", url, "--ca", "tls/ca.pem", "--data", data], shop.path)
+    new Program(["join", url, "--once", "--ca", "tls/ca.pem", "--data", data], shop.path)
   );
   for (const client of clients) {
     const { code, stderr } = await client.ended();

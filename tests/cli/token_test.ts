@@ -109,10 +109,10 @@ Deno.test("serve --tokens required takes the client whose token the program made
     "--state run --tokens required";
   await using server = new Program(serve.split(" "), path);
   const url = await server.says(/'(mqtt:\/\/[^']*)' --id ID --token-file FILE/);
-  const joining = ["join", url, "--data", "train.csv", "--id", "edge-1"];
+  const joining = ["join", url, "--once", "--data", "train.csv", "--id", "edge-1"];
   await using stranger = new Program(joining, path);
   const refused = await stranger.ended();
-  assert.equal(refused.code, 1);
+  assert.equal(refused.code, 2);
   assert.match(refused.stderr, /get one from its operator/);
   await using maker = new Program(
     ["token", "create", "--client", "edge-1", "--state", "run"],

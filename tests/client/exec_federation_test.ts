@@ -38,7 +38,7 @@ Deno.test("two clients with programs of their own train one model, counters and 
       path,
     ),
   );
-  const exec = ["--exec", TRAIN, "--log-level", "debug"];
+  const exec = ["--once", "--exec", TRAIN, "--log-level", "debug"];
   const one = stack.use(
     new Program(
       ["join", await server.says(URL_OF("mqtt")), "--data", "one.csv", "--out", "1", ...exec],

@@ -8,35 +8,12 @@ import {
   type UpdatePart,
   Verdict,
 } from "../../src/contract/federation_pb.ts";
-import { Exchange } from "../../src/client/exchange.ts";
 import { type Update, upload } from "../../src/client/upload.ts";
 import { ManualTimers } from "../support/manual_timers.ts";
-import { MemoryConnection } from "./memory_connection.ts";
+import { begin, openExchange, partIn, SILENCE_MS, updateOf } from "./answered_upload.ts";
+import type { MemoryConnection } from "./memory_connection.ts";
 
-const SILENCE_MS = 30_000;
 const { signal } = new AbortController();
-
-function pattern(length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, index) => (index * 37) & 0xff);
-}
-
-function updateOf(length: number, heldBytes = 0): Update {
-  return {
-    taskId: 2,
-    modelRound: 1,
-    uploadId: new Uint8Array(16).fill(5),
-    kind: 0,
-    samples: 10,
-    metrics: { loss: 0.5 },
-    bytes: pattern(length),
-    heldBytes,
-  };
-}
-
-function partIn(message: ClientMessage): UpdatePart {
-  assert.ok(message.body.case === "updatePart");
-  return message.body.value;
-}
 
 type Answer = { verdict: Verdict } & Partial<Receipt>;
 
@@ -61,39 +38,6 @@ class Responder {
     const verdict = this.done ? Verdict.ACCEPTED : Verdict.HELD;
     return { verdict, nextOffset: nextOffset() };
   }
-}
-
-function open() {
-  const connection = new MemoryConnection();
-  const identity = { clientId: "a", runId: "run", session: new Uint8Array(16) };
-  const exchange = new Exchange(connection, identity, {
-    hear: () => {},
-    silenceMs: () => SILENCE_MS,
-  });
-  return { connection, exchange };
-}
-
-/** Starts an upload whose parts the test answers one by one. */
-function begin(update: Update, options: { partBytes: number; windowBytes: number }) {
-  const { connection, exchange } = open();
-  const receipt = upload(exchange, update, { ...options, signal });
-  receipt.catch(() => {});
-  let answered = 0;
-  return {
-    connection,
-    exchange,
-    receipt,
-    /** What is sent and not yet answered. */
-    offsets: async () => {
-      await turn();
-      return connection.sent.all.slice(answered).map((message) => Number(partIn(message).offset));
-    },
-    answer: (verdict: Verdict, more: Partial<Receipt> = {}) => {
-      const message = connection.sent.all[answered++];
-      assert.ok(message, "nothing to answer");
-      connection.judge(message.sequence, verdict, more);
-    },
-  };
 }
 
 Deno.test("upload() sends a window ahead of the receipts, and no more", async () => {
@@ -256,7 +200,7 @@ Deno.test("an upload ends with its connection, also while it waits", async () =>
 
 Deno.test("an upload that is given up rejects with the signal's reason", async () => {
   using timers = new ManualTimers();
-  const { connection, exchange } = open();
+  const { connection, exchange } = openExchange();
   await using _ = exchange;
   const abort = new AbortController();
   const options = { partBytes: 20, windowBytes: 20, signal: abort.signal };
@@ -295,19 +239,22 @@ const trips = fc.record({
   fates,
   /** How many parts meet a fate at all: then the wire behaves. */
   troubles: fc.nat({ max: 60 }),
+  /** Whether an earlier process has begun it. */
+  resumed: fc.boolean(),
 });
 
 Deno.test("whatever is lost, repeated, late or forgotten, an upload ends, and the server holds it", async () => {
   await fc.assert(
-    fc.asyncProperty(trips, async ({ length, partBytes, windowBytes, fates, troubles }) => {
+    fc.asyncProperty(trips, async (trip) => {
+      const { length, partBytes, windowBytes, fates, troubles, resumed } = trip;
       using timers = new ManualTimers();
-      const update = updateOf(length);
+      const update: Update = { ...updateOf(length), heldBytes: resumed ? undefined : 0 };
       const responder = new Responder(length);
       let troubled = 0;
       let final: Receipt | undefined;
       for (let connections = 0; final === undefined; connections++) {
         assert.ok(connections < 200, "it needs ever more connections");
-        const { connection, exchange } = open();
+        const { connection, exchange } = openExchange();
         await using _ = exchange;
         let ended = false;
         upload(exchange, update, { partBytes, windowBytes, signal }).then(

@@ -54,6 +54,7 @@ function client(routes: readonly Route[] = [{ wire: "small", id: 1 }]): Client {
     id: "a",
     session: new Uint8Array(16),
     nonce: new Uint8Array(16),
+    newestNonce: new Uint8Array(16),
     samples: 1,
     software: "",
     labels: {},

@@ -46,7 +46,7 @@ async function openServer(
 }
 
 function ownClient(url: string, id: string, { data, out }: { data: string; out: string }) {
-  const args = ["join", url, "--data", data, "--id", id, "--out", out];
+  const args = ["join", url, "--once", "--data", data, "--id", id, "--out", out];
   return new ClientProcess(Deno.execPath(), { args: ["run", "--quiet", "-A", MAIN, ...args] });
 }
 

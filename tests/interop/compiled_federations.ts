@@ -38,7 +38,7 @@ function configure(flags: Readonly<Record<string, string>>): Config {
 function ownClient(url: string, flags: { id: string; data: string; out: string }): ClientProcess {
   const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
   return new ClientProcess(Deno.execPath(), {
-    args: ["run", "--quiet", "-A", MAIN, "join", url, ...args],
+    args: ["run", "--quiet", "-A", MAIN, "join", url, "--once", ...args],
   });
 }
 

@@ -39,7 +39,7 @@ Deno.test("two clients that train with numpy_softmax.py hold the same model, whi
     const url = await server.says(new RegExp(`^${wire} .*'(${wire}://[^']*)'`));
     const exec = `OPENBLAS_NUM_THREADS=1 '${python}' '${trainer}' --share ${index + 1}/2`;
     const args = ["--exec", exec, "--data", data, "--out", wire, "--log-level", "debug"];
-    clients.push(stack.use(new Program(["join", url, ...args], path)));
+    clients.push(stack.use(new Program(["join", url, "--once", ...args], path)));
   }
   for (const client of clients) {
     const { code, stderr } = await client.ended();

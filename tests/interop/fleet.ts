@@ -151,7 +151,7 @@ async function openServer({ mosquitto, rabbitmq, log }: {
 
 /** `tributary join`, which knows shares as part of the data. */
 function ownClient({ url, id, data, share, out }: ClientSpec): ClientProcess {
-  const args = ["join", url, "--data", `${data}:share=${share},alpha=100`, "--id", id];
+  const args = ["join", url, "--once", "--data", `${data}:share=${share},alpha=100`, "--id", id];
   return new ClientProcess(Deno.execPath(), {
     args: ["run", "--quiet", "--no-check", "-A", MAIN, ...args, "--out", out],
   });

@@ -71,7 +71,7 @@ Deno.test("paho-mqtt, mqtt.js and mqtt.js in Chromium, each in MQTT 5 and 3.1.1,
   const programs: [id: string, program: ClientProcess][] = ["4", "5"].flatMap((version) => {
     const [paho, own] = [`paho-${version}`, `mqttjs-${version}`];
     const to = `${url}?v=${version}`;
-    const args = ["join", to, "--data", `${data}:share=${version}/5`, "--id", own];
+    const args = ["join", to, "--once", "--data", `${data}:share=${version}/5`, "--id", own];
     const theirs = { wire: "mqtt", url: to, id: paho, data, share: `${version}/5`, out: out(paho) };
     return [
       [paho, stack.use(stranger.join(theirs))],

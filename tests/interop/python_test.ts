@@ -36,7 +36,7 @@ function ownClient(
   url: string,
   { id, data, out }: { id: string; data: string; out: string },
 ): ClientProcess {
-  const args = ["join", url, "--data", data, "--id", id, "--out", out];
+  const args = ["join", url, "--once", "--data", data, "--id", id, "--out", out];
   return new ClientProcess(Deno.execPath(), { args: ["run", "--quiet", "-A", MAIN, ...args] });
 }
 

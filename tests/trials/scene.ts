@@ -131,7 +131,19 @@ function points(seed: number): string {
 }
 
 function joinArgs(id: string, url: string, data: string): string[] {
-  return ["join", url, "--data", data, "--id", id, "--log-format", "json", "--log-level", "debug"];
+  return [
+    "join",
+    url,
+    "--once",
+    "--data",
+    data,
+    "--id",
+    id,
+    "--log-format",
+    "json",
+    "--log-level",
+    "debug",
+  ];
 }
 
 function crashingWorker(config: Config): Worker {

@@ -1,8 +1,8 @@
 /** Whether DDS has the library that it stands on: found, and really loaded. */
 
 import type { Config } from "../../config.ts";
-import { LibraryError, openCyclone } from "../../protocols/dds/cyclone.ts";
-import { findLibrary, LIBRARY_ADVICE } from "../../protocols/dds/library.ts";
+import { openCyclone } from "../../protocols/dds/cyclone.ts";
+import { findLibrary, LIBRARY_ADVICE, LibraryError } from "../../protocols/dds/library.ts";
 import { failed, type Finding, ok, warning } from "./finding.ts";
 
 const CHECK = "libddsc";

@@ -1,7 +1,8 @@
 /** Whether an MQTT broker lets this server in: asked without taking a place there. */
 
+import { placeOf } from "../../contract/broker_place.ts";
 import { BrokerConnection } from "./broker_connection.ts";
-import { type Options, placeOf, readBroker } from "./broker_options.ts";
+import { type Options, readBroker } from "./broker_options.ts";
 import { atSpokenLevel, told } from "./broker_server.ts";
 
 /** A broker's own answers are shorter. */
