@@ -2,8 +2,13 @@
 
 const SERVABLE = new URL("../protocols/grpc/servable.ts", import.meta.url).href;
 
+/** The Deno that compiles, unless another is named: DENO_COMPILER, or the one that runs this. */
+export const COMPILER = Deno.env.get("DENO_COMPILER") ?? Deno.execPath();
+
 export interface Compiler {
   readonly path: string;
+  /** What the executable is built upon, instead of the denort that Deno downloads. */
+  readonly runtime?: string;
   /** E.g. 2.9.6. */
   readonly version: string;
   /** Why its executables cannot serve gRPC; undefined where they can. */
@@ -31,7 +36,7 @@ export async function openCompiler(path: string): Promise<Compiler> {
  * folders. Returns the list of what is inside, as Deno prints it.
  */
 export async function compile(
-  { path }: Pick<Compiler, "path">,
+  { path, runtime }: Compiler,
   spec: {
     readonly directory: string;
     readonly main: string;
@@ -57,7 +62,11 @@ export async function compile(
   const child = await new Deno.Command(path, {
     args,
     cwd: directory,
-    env: { NO_COLOR: "1", RUST_MIN_STACK: String(STACK_BYTES) },
+    env: {
+      NO_COLOR: "1",
+      RUST_MIN_STACK: String(STACK_BYTES),
+      ...(runtime === undefined ? {} : { DENORT_BIN: runtime }),
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

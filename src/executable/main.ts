@@ -4,14 +4,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { processIo } from "../cli/io.ts";
 import { buildExecutable, ROOT } from "./build.ts";
-import { openCompiler } from "./compiler.ts";
+import { COMPILER, openCompiler } from "./compiler.ts";
 import { fileName, type Target, TARGETS, wiresOf } from "./target.ts";
 
 const HELP = `deno task compile: makes dist/tributary, the whole program as one file
 
   --target <system>  another system than this one: ${TARGETS.join(", ")}
   --output <file>    where to, instead of dist/tributary, or dist/tributary-<system>
-  --deno <path>      the Deno whose runtime it gets, instead of this one
+  --deno <path>      the Deno whose runtime it gets, instead of this one (or set DENO_COMPILER)
 
 Deno downloads that runtime, unless DENORT_BIN names a denort of its version.
 `;
@@ -21,7 +21,7 @@ async function main(): Promise<string> {
     options: {
       target: { type: "string" },
       output: { type: "string" },
-      deno: { type: "string", default: Deno.execPath() },
+      deno: { type: "string", default: COMPILER },
       help: { type: "boolean", short: "h" },
     },
   });
