@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { joinPage } from "../../src/web/join_page.ts";
+import { packageFiles } from "../../src/web/packages.ts";
 import { ANY_PORTS, EXECUTABLE, inDirectory, run } from "./executable.ts";
 
 const LISTENING = /waiting for 1 client; Ctrl-C stops/;
@@ -22,6 +24,31 @@ Deno.test("serve listens; its size, the time it takes and the memory it holds ar
     print(`idle RSS  ${(kib / 1024).toFixed(0)} MiB`);
     server.kill("SIGTERM");
     assert.equal((await server.ended()).code, 0);
+  }));
+
+Deno.test("serve has the page for browsers inside, with all that it loads", () =>
+  inDirectory(async (directory) => {
+    await using server = run([
+      "serve",
+      "--protocols",
+      "quic",
+      "--quic-port",
+      "0",
+      "--web-port",
+      "0",
+    ], {
+      directory,
+    });
+    const page = await server.says(/status page (\S+);/);
+    for (const path of [...joinPage.keys(), ...packageFiles().keys()]) {
+      const response = await fetch(new URL(path, page));
+      const bytes = await response.bytes();
+      assert.equal(response.status, 200, path);
+      assert.ok(bytes.length > 1000, path);
+    }
+    const labels = await fetch(new URL("/join/mnist/t10k-labels-idx1-ubyte", page));
+    const unpacked = labels.body?.pipeThrough(new DecompressionStream("gzip"));
+    assert.equal((await new Response(unpacked).bytes()).length, 8 + 10_000);
   }));
 
 Deno.test("--version names the commit it was built from, and its Deno", () =>
