@@ -22,7 +22,7 @@ import { permissions as quic } from "../../src/protocols/quic/options.ts";
 import { FederationServer } from "../../src/server/federation_server.ts";
 import { brokerLink, linksOf, workerLink } from "../../src/server/links.ts";
 import type { ServerSpec } from "./server.ts";
-import { TurbulentLink } from "./turbulent_link.ts";
+import { inTurbulence } from "./turbulent_link.ts";
 
 const { flags, seed, turbulent }: ServerSpec = JSON.parse(Deno.args[0] ?? "");
 const random = Random.seeded(seed);
@@ -70,7 +70,7 @@ function crashing(wire: ProtocolName | BrokerName, config: Config): Worker {
 function turbulence(make: () => Link): () => Link {
   if (!turbulent) return make;
   return () =>
-    new TurbulentLink(make(), {
+    inTurbulence(make(), {
       random,
       happened: (what) => tell("turbulence", { what }),
       wrong: (sentence) => tell("wrong", { sentence }),

@@ -2,62 +2,52 @@
 
 import type { Random } from "../../src/client/random.ts";
 import { Verdict } from "../../src/contract/federation_pb.ts";
-import type {
-  Address,
-  Answer,
-  Arrival,
-  HeldModel,
-  Link,
-  ModelOffset,
-  Route,
-  SendOutcome,
-  Traffic,
-  Upcalls,
-} from "../../src/contract/protocol_server.ts";
-import type { ServerMessage } from "../../src/contract/federation_pb.ts";
+import type { Answer, Arrival, Link, Route, Upcalls } from "../../src/contract/protocol_server.ts";
+import { altered } from "../support/altered_link.ts";
 
 type Message = Extract<Arrival, { kind: "message" }>;
 
 /** What may happen to a message, each once in so many. */
 const EVERY = { twice: 20, swapped: 20, late: 40, early: 40, cut: 2000 } as const;
-export type Turbulence = keyof typeof EVERY;
+type Disturbance = keyof typeof EVERY;
 
 /** A swapped message goes on alone when nothing comes that it could be swapped with. */
 const SWAP_WITHIN_MS = 50;
 /** Parts remembered, to be brought again when they are late. */
 const REMEMBERED = 64;
 
-export interface TurbulentLinkOptions {
+export interface TurbulenceOptions {
   readonly random: Random;
-  readonly happened: (turbulence: Turbulence) => void;
+  readonly happened: (disturbance: Disturbance) => void;
   /** Something counted that must not. */
   readonly wrong: (sentence: string) => void;
 }
 
-export class TurbulentLink implements Link {
+/** A link to the same server, in turbulence. */
+export function inTurbulence(link: Link, options: TurbulenceOptions): Link {
+  const turbulence = new Turbulence(link, options);
+  return altered(link, {
+    listen: (upcalls) =>
+      link.listen({
+        observe: (event) => upcalls.observe(event),
+        deliver: (arrival) => turbulence.deliver(arrival, upcalls),
+      }),
+  });
+}
+
+class Turbulence {
   readonly #link: Link;
-  readonly #options: TurbulentLinkOptions;
+  readonly #options: TurbulenceOptions;
   readonly #remembered: Message[] = [];
   /** By route: lets go of the message that waits for the next one. */
   readonly #swapped = new Map<number, () => void>();
 
-  constructor(link: Link, options: TurbulentLinkOptions) {
+  constructor(link: Link, options: TurbulenceOptions) {
     this.#link = link;
     this.#options = options;
   }
 
-  get closed(): Promise<void> {
-    return this.#link.closed;
-  }
-
-  listen(upcalls: Upcalls): Promise<readonly Address[]> {
-    return this.#link.listen({
-      observe: (event) => upcalls.observe(event),
-      deliver: (arrival) => this.#deliver(arrival, upcalls),
-    });
-  }
-
-  async #deliver(arrival: Arrival, upcalls: Upcalls): Promise<Answer | undefined> {
+  async deliver(arrival: Arrival, upcalls: Upcalls): Promise<Answer | undefined> {
     const { route } = arrival;
     if (arrival.kind !== "message") {
       this.#swapped.get(route.id)?.(); // nothing comes behind it
@@ -109,51 +99,11 @@ export class TurbulentLink implements Link {
     }
   }
 
-  #happens(turbulence: Turbulence): boolean {
+  #happens(disturbance: Disturbance): boolean {
     const { random, happened } = this.#options;
-    if (random.next() % EVERY[turbulence] !== 0) return false;
-    happened(turbulence);
+    if (random.next() % EVERY[disturbance] !== 0) return false;
+    happened(disturbance);
     return true;
-  }
-
-  send(
-    route: Route,
-    message: ServerMessage,
-    options: { signal: AbortSignal },
-  ): Promise<SendOutcome> {
-    return this.#link.send(route, message, options);
-  }
-
-  drop(route: Route, reason: string): void {
-    this.#link.drop(route, reason);
-  }
-
-  traffic(): Promise<Traffic> {
-    return this.#link.traffic();
-  }
-
-  hold(model: HeldModel): Promise<void> {
-    return this.#link.hold(model);
-  }
-
-  release(round: number): void {
-    this.#link.release(round);
-  }
-
-  download(
-    route: Route,
-    from: ModelOffset,
-    options: { signal: AbortSignal },
-  ): Promise<SendOutcome> {
-    return this.#link.download(route, from, options);
-  }
-
-  acknowledge(route: Route, held: ModelOffset): void {
-    this.#link.acknowledge(route, held);
-  }
-
-  [Symbol.asyncDispose](): PromiseLike<void> {
-    return this.#link[Symbol.asyncDispose]();
   }
 }
 

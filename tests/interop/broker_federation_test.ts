@@ -16,7 +16,7 @@ import { withPrograms } from "./brokers/installed.ts";
 import { MemberRun, SAMPLES, VALUES } from "./brokers/member_run.ts";
 import { Mosquitto } from "./brokers/mosquitto.ts";
 import { Rabbitmq } from "./brokers/rabbitmq.ts";
-import { MeddlingLink } from "./meddling_link.ts";
+import { meddling } from "./meddling_link.ts";
 
 /** A server with a small model, what it logged, and how it is joined. */
 class Scene implements AsyncDisposable {
@@ -42,7 +42,7 @@ class Scene implements AsyncDisposable {
       new Map([...linksOf(config, { runId })].map(([wire, make]): [WireName, () => Link] => [
         wire,
         () =>
-          new MeddlingLink(make(), ({ message }) => {
+          meddling(make(), ({ message }) => {
             if (message.body.case === "updatePart") heard(message.clientId);
             return "pass";
           }),

@@ -16,7 +16,7 @@ import { Program } from "../support/program.ts";
 import { ClientProcess } from "./client_process.ts";
 import { CompiledClients, type Language } from "./compiled_clients.ts";
 import { digits, digitsCsv } from "./digits.ts";
-import { type Meddling, MeddlingLink } from "./meddling_link.ts";
+import { type Meddling, meddling } from "./meddling_link.ts";
 import { PASSED, Trials } from "./trials.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
@@ -51,7 +51,7 @@ function meddlingLinks(config: Config, meddle: (message: ClientMessage) => Meddl
     new Map(
       [...linksOf(config, { runId })].map(([wire, make]) => [
         wire,
-        () => new MeddlingLink(make(), ({ message }) => meddle(message)),
+        () => meddling(make(), ({ message }) => meddle(message)),
       ]),
     );
 }

@@ -3,19 +3,8 @@
  * and that brings each Welcome behind the model, as independent streams of a wire may.
  */
 
-import type {
-  Address,
-  Answer,
-  Arrival,
-  HeldModel,
-  Link,
-  ModelOffset,
-  Route,
-  SendOutcome,
-  Traffic,
-  Upcalls,
-} from "../../src/contract/protocol_server.ts";
-import type { ServerMessage } from "../../src/contract/federation_pb.ts";
+import type { Answer, Arrival, Link, Upcalls } from "../../src/contract/protocol_server.ts";
+import { altered } from "../support/altered_link.ts";
 
 type MessageArrival = Extract<Arrival, { kind: "message" }>;
 
@@ -25,7 +14,28 @@ type MessageArrival = Extract<Arrival, { kind: "message" }>;
  */
 export type Meddling = "pass" | "cut" | "unheard" | Answer;
 
-export class MeddlingLink implements Link {
+/** A link to the same server, with which a test meddles. */
+export function meddling(link: Link, meddle: (arrival: MessageArrival) => Meddling): Link {
+  const meddler = new Meddler(link, meddle);
+  return altered(link, {
+    listen: (upcalls) =>
+      link.listen({
+        observe: (event) => upcalls.observe(event),
+        deliver: (arrival) => meddler.deliver(arrival, upcalls),
+      }),
+    send: async (route, message, options) => {
+      if (message.body.case === "welcome") await meddler.downloading(route.id);
+      return await link.send(route, message, options);
+    },
+    download: (route, from, options) => {
+      const outcome = link.download(route, from, options);
+      meddler.begun(route.id);
+      return outcome;
+    },
+  });
+}
+
+class Meddler {
   readonly #link: Link;
   readonly #meddle: (arrival: MessageArrival) => Meddling;
   /** By route of a client that holds no model yet: resolves when its download was begun. */
@@ -36,73 +46,27 @@ export class MeddlingLink implements Link {
     this.#meddle = meddle;
   }
 
-  get closed(): Promise<void> {
-    return this.#link.closed;
+  async downloading(route: number): Promise<void> {
+    await this.#downloads.get(route)?.promise;
   }
 
-  listen(upcalls: Upcalls): Promise<readonly Address[]> {
-    return this.#link.listen({
-      observe: (event) => upcalls.observe(event),
-      deliver: (arrival) => this.#deliver(arrival, upcalls),
-    });
+  begun(route: number): void {
+    this.#downloads.get(route)?.resolve();
   }
 
-  async #deliver(arrival: Arrival, upcalls: Upcalls): Promise<Answer | undefined> {
+  async deliver(arrival: Arrival, upcalls: Upcalls): Promise<Answer | undefined> {
     if (arrival.kind !== "message") return await upcalls.deliver(arrival);
     const { body } = arrival.message;
     if (body.case === "hello" && body.value.session.length === 0) {
       this.#downloads.set(arrival.route.id, Promise.withResolvers<void>());
     }
-    const meddling = this.#meddle(arrival);
-    if (meddling === "pass") return await upcalls.deliver(arrival);
-    if (meddling === "unheard") await upcalls.deliver(arrival);
-    else if (meddling !== "cut") return meddling;
+    const choice = this.#meddle(arrival);
+    if (choice === "pass") return await upcalls.deliver(arrival);
+    if (choice === "unheard") await upcalls.deliver(arrival);
+    else if (choice !== "cut") return choice;
     const { route } = arrival;
     const reason = "the test cuts the connection";
     this.#link.drop(route, reason);
     return await upcalls.deliver({ kind: "detached", route, reason });
-  }
-
-  async send(
-    route: Route,
-    message: ServerMessage,
-    options: { signal: AbortSignal },
-  ): Promise<SendOutcome> {
-    if (message.body.case === "welcome") await this.#downloads.get(route.id)?.promise;
-    return await this.#link.send(route, message, options);
-  }
-
-  drop(route: Route, reason: string): void {
-    this.#link.drop(route, reason);
-  }
-
-  traffic(): Promise<Traffic> {
-    return this.#link.traffic();
-  }
-
-  hold(model: HeldModel): Promise<void> {
-    return this.#link.hold(model);
-  }
-
-  release(round: number): void {
-    this.#link.release(round);
-  }
-
-  download(
-    route: Route,
-    from: ModelOffset,
-    options: { signal: AbortSignal },
-  ): Promise<SendOutcome> {
-    const outcome = this.#link.download(route, from, options);
-    this.#downloads.get(route.id)?.resolve();
-    return outcome;
-  }
-
-  acknowledge(route: Route, held: ModelOffset): void {
-    this.#link.acknowledge(route, held);
-  }
-
-  [Symbol.asyncDispose](): PromiseLike<void> {
-    return this.#link[Symbol.asyncDispose]();
   }
 }

@@ -19,7 +19,7 @@ import { eventsTo, type LogLine } from "../support/federation.ts";
 import { RULE, tokenFor } from "../support/tokens.ts";
 import { ClientProcess } from "./client_process.ts";
 import { digits } from "./digits.ts";
-import { type Meddling, MeddlingLink } from "./meddling_link.ts";
+import { type Meddling, meddling } from "./meddling_link.ts";
 import { Stranger } from "./stranger.ts";
 
 const MAIN = new URL("../../main.ts", import.meta.url).href;
@@ -179,7 +179,7 @@ Deno.test("each Python client bears a late Welcome, waits when told to, fills ga
         new Map(
           [...linksOf(config, { runId })].map(([wire, make]): [WireName, () => Link] => [
             wire,
-            () => new MeddlingLink(make(), ({ message }) => trials.meddle(message)),
+            () => meddling(make(), ({ message }) => trials.meddle(message)),
           ]),
         ),
     }),
