@@ -5,10 +5,16 @@ import { Session, type SessionEvent } from "../../src/client/session.ts";
 import { Verdict } from "../../src/contract/federation_pb.ts";
 import type { Part } from "../../src/vault/vault.ts";
 import { Awaitable } from "../support/awaitable.ts";
-import { Federation, type FederationSpec, PART_BYTES, weights } from "../support/federation.ts";
+import {
+  Federation,
+  type FederationSpec,
+  GRACE_MS,
+  PART_BYTES,
+  weights,
+} from "../support/federation.ts";
 import { grpc } from "../support/grpc.ts";
 import { mqtt } from "../support/mqtt.ts";
-import { SlowRelay } from "../support/slow_relay.ts";
+import { type Quality, SlowRelay } from "../support/slow_relay.ts";
 import { GivenTrainer } from "./given_trainer.ts";
 
 type Chosen = Extract<SessionEvent, { kind: "wireChosen" }>;
@@ -32,6 +38,10 @@ async function open(more: Partial<FederationSpec> = {}): Promise<Federation> {
   });
 }
 
+function isChoice(event: SessionEvent, choices: readonly Chosen["choice"][]): boolean {
+  return event.kind === "wireChosen" && choices.includes(event.choice);
+}
+
 /** A client with the first wire of a federation and its second, mediocre one. */
 class TwoWires implements AsyncDisposable {
   readonly events = new Awaitable<SessionEvent>();
@@ -40,9 +50,15 @@ class TwoWires implements AsyncDisposable {
   readonly #run: Promise<unknown>;
   readonly #abort = new AbortController();
 
-  constructor(federation: Federation) {
-    this.first = new SlowRelay(federation.url("grpc"));
-    this.second = new SlowRelay(federation.url("mqtt"), MEDIOCRE);
+  constructor(
+    federation: Federation,
+    { wires: [first, second] = ["grpc", "mqtt"], quality = {} }: {
+      wires?: readonly [string, string];
+      quality?: Quality;
+    } = {},
+  ) {
+    this.first = new SlowRelay(federation.url(first), quality);
+    this.second = new SlowRelay(federation.url(second), MEDIOCRE);
     const session = new Session({
       clientId: "a",
       urls: [new URL(this.first.url), new URL(this.second.url)],
@@ -61,17 +77,14 @@ class TwoWires implements AsyncDisposable {
 
   /** The next choice of one of these kinds. */
   async chooses(...choices: readonly Chosen["choice"][]): Promise<Chosen> {
-    const fits = (each: SessionEvent) =>
-      each.kind === "wireChosen" && choices.includes(each.choice);
-    return await this.events.find(fits, this.events.all.length) as Chosen;
+    const from = this.events.all.length;
+    return await this.events.find((event) => isChoice(event, choices), from) as Chosen;
   }
 
   /** The first wire is taken to stay on it: after a trial, or for what the trials have shown. */
   async comesBack(): Promise<void> {
     assert.equal((await this.chooses("keep", "move")).url, this.first.url);
-    const from = this.events.all.length;
-    const stays = (each: SessionEvent) => each.kind === "wireChosen" && each.choice === "stay";
-    assert.equal((await this.events.find(stays, from) as Chosen).url, this.first.url);
+    assert.equal((await this.chooses("stay")).url, this.first.url);
   }
 
   /** The events of one kind, in their order. */
@@ -166,6 +179,28 @@ Deno.test("a session falls back at once when its wire is cut in mid-upload, and 
   first.quality = {};
   await client.comesBack();
   assertNothingLost(federation, client);
+});
+
+Deno.test("a session whose wire is too slow for any round leaves it, too", async () => {
+  await using federation = await open({ plan: { rounds: 1000, minClients: 2, quorum: 0.5 } });
+  await using client = new TwoWires(federation, {
+    wires: ["mqtt", "grpc"], // gRPC's library leaves timers behind where a call is given up
+    quality: STUCK,
+  });
+  await using stack = new AsyncDisposableStack();
+  const quick = stack.use(await federation.join("quick", { wire: "mqtt" }));
+  const trial = () => client.events.all.findIndex((event) => isChoice(event, ["try"]));
+  for (let round = 1; trial() < 0; round++) {
+    const task = await quick.task(round);
+    await quick.update(task, MODEL, { samples: 10, partBytes: PART_BYTES });
+    // The client has begun with this round's model.
+    await client.events.find((event) => event.kind === "modelPart" && event.round === round - 1);
+    federation.clock.pass(GRACE_MS);
+    await client.events.find((event) => event.kind === "roundClosed" && event.round === round);
+  }
+  const first = await client.events.find((event) => event.kind === "uploaded", trial());
+  assert.ok(first.kind === "uploaded" && first.verdict === Verdict.ACCEPTED);
+  assert.equal(client.all("uploaded").length, 1);
 });
 
 Deno.test("a session with one wire chooses nothing", async () => {
