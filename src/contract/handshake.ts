@@ -2,9 +2,22 @@
 
 import type { Socket } from "node:net";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { ListenError } from "./protocol_server.ts";
 import type { TlsOptions } from "./tls.ts";
 
+/** Why this Deno cannot serve TLS over TCP, in one sentence; undefined where it can. */
+export function tlsRefusal(): string | undefined {
+  // A socket that serves has a certificate to show. That of Deno 2.6 only dials: told to serve, it
+  // waits for ever, and HTTP's server passes it by and speaks in the clear.
+  if ("getCertificate" in TLSSocket.prototype) return undefined;
+  return `TLS over TCP needs a Deno whose node:tls can serve, such as 2.9.6, and this is ` +
+    `${Deno.version.deno}; leave --tls-cert out, or take another`;
+}
+
+/** @throws {ListenError} where this Deno cannot serve TLS: nobody must take plain text for it. */
 export function contextOf({ certificate: cert, key }: TlsOptions): SecureContext {
+  const refusal = tlsRefusal();
+  if (refusal !== undefined) throw new ListenError(refusal);
   return createSecureContext({ cert, key, minVersion: "TLSv1.2" });
 }
 

@@ -77,6 +77,7 @@ export class AmqpServer implements ProtocolServer {
     try {
       return listenOn({ hostname, port }, this.#server.tls);
     } catch (error) {
+      if (error instanceof ListenError) throw error;
       const where = `Cannot listen for AMQP on ${hostname}:${port}`;
       if (error instanceof Deno.errors.AddrInUse) {
         throw new ListenError(

@@ -48,6 +48,7 @@ function bind(
   try {
     return listenOn({ hostname, port }, tls);
   } catch (error) {
+    if (error instanceof ListenError) throw error;
     const cannot = `Cannot listen for ${what} on ${hostname}:${port}`;
     if (error instanceof Deno.errors.AddrInUse) {
       throw new ListenError(

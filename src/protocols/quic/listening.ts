@@ -48,6 +48,7 @@ function bindTcp(own: Options, tls: TlsOptions | undefined): StreamListener {
 }
 
 function listenError({ hostname, port }: Options, error: unknown): ListenError {
+  if (error instanceof ListenError) return error;
   const where = `Cannot listen for QUIC on ${authority(hostname, port)}`;
   if (error instanceof Deno.errors.AddrInUse) {
     return new ListenError(
