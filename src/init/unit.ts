@@ -76,7 +76,7 @@ Environment="OPTIONS="
 #Environment="OPTIONS=--token-file %d/token"
 # %H, the machine's name, is the client's id: one that stays when the node starts again.
 ExecStart=${executable} join $ADDRESSES --id %H --data \${DATA} \\
-  --out \${STATE_DIRECTORY}/model.safetensors $OPTIONS
+  --state \${STATE_DIRECTORY} --out \${STATE_DIRECTORY}/model.safetensors $OPTIONS
 StateDirectory=tributary-join
 StateDirectoryMode=0700
 WorkingDirectory=%S/tributary-join
