@@ -40,7 +40,7 @@ for (const shell of shells) {
         assert.ok(options.includes(shown), shown);
       }
       assert.deepEqual(await offers("tributary tls init --ho"), ["--host"]);
-      assert.deepEqual(await offers("tributary token "), ["create"]);
+      assert.deepEqual(await offers("tributary token "), ["create", "revoke", "revoked"]);
       assert.deepEqual(await offers("tributary tls "), ["init"]);
 
       assert.deepEqual(await offers("tributary runs --format "), ["json", "text"]);

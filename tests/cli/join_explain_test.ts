@@ -22,7 +22,7 @@ async function joined(more: readonly string[], wires = 2): Promise<string> {
   const io = capturedIo();
   const urls = [federation.url("grpc"), federation.url("mqtt")].slice(0, wires);
   assert.equal(
-    await run([...urls, "--id", "a", "--exec", TRAINER, "--samples", "10", ...more], io),
+    await run([...urls, "--once", "--id", "a", "--exec", TRAINER, "--samples", "10", ...more], io),
     exit.ok,
   );
   return io.written("stderr");
