@@ -77,8 +77,10 @@ export class CompiledClients {
     return built;
   }
 
-  start({ wire, url, id, data, share, out }: ClientSpec): ClientProcess {
+  start({ wire, url, id, data, share, out, ca, token }: ClientSpec): ClientProcess {
     const flags = ["--data", data, "--share", share, "--id", id, "--out", out];
+    if (ca !== undefined) flags.push("--ca", ca);
+    if (token !== undefined) flags.push("--token", token);
     return new ClientProcess(join(this.#programs, `${wire}_client`), { args: [...flags, url] });
   }
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"time"
 
 	pb "example/tributary/wire"
@@ -24,7 +23,7 @@ type Wire interface {
 }
 
 // Connect reaches the server. will is what a wire may say for a client that vanished.
-type Connect func(ctx context.Context, address *url.URL, clientID string, will *pb.ClientMessage) (Wire, error)
+type Connect func(ctx context.Context, server Server, clientID string, will *pb.ClientMessage) (Wire, error)
 
 // Trainer learns on the client's own samples.
 type Trainer interface {
@@ -109,10 +108,10 @@ func (s *Session) startAnew() {
 }
 
 // Run gives the final model, as safetensors.
-func (s *Session) Run(ctx context.Context, address *url.URL, connect Connect) ([]byte, error) {
+func (s *Session) Run(ctx context.Context, server Server, connect Connect) ([]byte, error) {
 	defer s.startAnew() // ends the training
 	for {
-		err := s.connection(ctx, address, connect)
+		err := s.connection(ctx, server, connect)
 		if err == nil || s.leaving {
 			return s.model.bytes, nil // the server had its time
 		}
@@ -143,10 +142,10 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // connection is one connection's part of the session.
-func (s *Session) connection(ctx context.Context, address *url.URL, connect Connect) error {
+func (s *Session) connection(ctx context.Context, server Server, connect Connect) error {
 	leave := &pb.Leave{Reason: pb.LeaveReason_LEAVE_REASON_LOST, Nonce: s.nonce}
 	will := &pb.ClientMessage{ClientId: s.clientID, Body: &pb.ClientMessage_Leave{Leave: leave}}
-	wire, err := connect(ctx, address, s.clientID, will)
+	wire, err := connect(ctx, server, s.clientID, will)
 	if err != nil {
 		return err
 	}

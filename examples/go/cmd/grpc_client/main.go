@@ -1,17 +1,17 @@
 // A client over gRPC, on google.golang.org/grpc.
 //
 //	grpc_client --data IMAGES,LABELS grpc://127.0.0.1:50051/default
+//	grpc_client --data IMAGES,LABELS --ca ca.pem --token TOKEN grpcs://192.0.2.1:50051/default
 package main
 
 import (
 	"context"
 	"io"
-	"net"
-	"net/url"
 	"strings"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -33,14 +33,14 @@ type session struct {
 	messages   chan *pb.ServerMessage
 }
 
-func connect(ctx context.Context, address *url.URL, _ string, _ *pb.ClientMessage) (tributary.Wire, error) {
-	port := address.Port()
-	if port == "" {
-		port = "50051"
+func connect(ctx context.Context, server tributary.Server, _ string, _ *pb.ClientMessage) (tributary.Wire, error) {
+	trust := insecure.NewCredentials()
+	if server.TLS != nil {
+		trust = credentials.NewTLS(server.TLS)
 	}
 	connection, err := grpc.NewClient(
-		"passthrough:///"+net.JoinHostPort(address.Hostname(), port),
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		"passthrough:///"+server.Host("50051"),
+		grpc.WithTransportCredentials(trust),
 		grpc.WithNoProxy(),
 		grpc.WithDisableRetry(), // the session alone redials
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largestMessage)),
@@ -52,7 +52,7 @@ func connect(ctx context.Context, address *url.URL, _ string, _ *pb.ClientMessag
 	// Not of ctx: the last words are said after it has ended.
 	own, cancel := context.WithCancel(context.Background())
 	s := &session{connection: connection, cancel: cancel, messages: make(chan *pb.ServerMessage)}
-	federation := strings.TrimPrefix(address.EscapedPath(), "/") // percent-encoded
+	federation := strings.TrimPrefix(server.Address.EscapedPath(), "/") // percent-encoded
 	named := metadata.AppendToOutgoingContext(own, "tributary-federation", federation)
 	letIn := time.AfterFunc(timeout, cancel)
 	s.stream, err = pb.NewFederationClient(connection).Session(named)

@@ -1,13 +1,14 @@
 // A client over MQTT 5, on eclipse paho.golang.
 //
 //	mqtt_client --data IMAGES,LABELS mqtt://127.0.0.1:1883/default
+//	mqtt_client --data IMAGES,LABELS --ca ca.pem --token TOKEN mqtts://192.0.2.1:1883/default
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
-	"net/url"
 	"strings"
 	"time"
 
@@ -34,16 +35,12 @@ type session struct {
 	closing  chan struct{}
 }
 
-func connect(ctx context.Context, address *url.URL, id string, will *pb.ClientMessage) (tributary.Wire, error) {
-	port := address.Port()
-	if port == "" {
-		port = "1883"
-	}
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(address.Hostname(), port), timeout)
+func connect(ctx context.Context, server tributary.Server, id string, will *pb.ClientMessage) (tributary.Wire, error) {
+	conn, err := dial(server)
 	if err != nil {
 		return nil, err
 	}
-	federation := strings.TrimPrefix(address.EscapedPath(), "/") // percent-encoded, as in the topics
+	federation := strings.TrimPrefix(server.Address.EscapedPath(), "/") // percent-encoded, as in the topics
 	s := &session{
 		conn:     conn,
 		up:       fmt.Sprintf("fl/%s/up/%s", federation, id),
@@ -86,6 +83,14 @@ func connect(ctx context.Context, address *url.URL, id string, will *pb.ClientMe
 		return nil, err
 	}
 	return s, nil
+}
+
+func dial(server tributary.Server) (net.Conn, error) {
+	dialer := &net.Dialer{Timeout: timeout}
+	if server.TLS == nil {
+		return dialer.Dial("tcp", server.Host("1883"))
+	}
+	return tls.DialWithDialer(dialer, "tcp", server.Host("8883"), server.TLS)
 }
 
 // receive is called for one message after the other; PUBACK follows it.
