@@ -11,6 +11,7 @@ export interface GreetingLimits {
 
 const CONTRACT_VERSION = 1;
 const NONCE_BYTES = 16;
+const SAVED_SOON_MS = 500;
 
 /** Why a Hello is refused, if it is. */
 export function refuseHello(hello: Hello, limits: GreetingLimits): Judgement | undefined {
@@ -41,6 +42,8 @@ export function refuseHello(hello: Hello, limits: GreetingLimits): Judgement | u
 /** What is known of the models that were made. */
 interface Made {
   readonly state: { readonly closedRounds: number };
+  /** The run goes on in a round that an earlier process may have closed already, otherwise. */
+  readonly isResumed: boolean;
   /** Undefined where it is not known yet, or any more. */
   sha256(round: number): string | undefined;
 }
@@ -52,8 +55,14 @@ interface Made {
 export function refuseHeld({ session, held }: Hello, made: Made): Judgement | undefined {
   if (session.length === 0 || held === undefined) return undefined;
   const { modelRound: round, sha256 } = held;
+  if (round === 0) return undefined; // what a run began with stays what it is
   const known = made.sha256(round);
   const isOther = known !== undefined && sha256.length > 0 && sha256.toHex() !== known;
+  if (known === undefined && sha256.length > 0 && round === made.state.closedRounds) {
+    if (!made.isResumed) return undefined;
+    const detail = `model ${round} is being saved; it is not known yet whether this is it`;
+    return { ...refuse(Verdict.BUSY, detail), retryAfterMs: SAVED_SOON_MS };
+  }
   if (!isOther && round <= made.state.closedRounds) return undefined;
   return refuse(
     Verdict.NO_SESSION,

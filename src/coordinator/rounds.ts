@@ -94,6 +94,11 @@ export class Rounds implements AsyncDisposable {
     return this.#state;
   }
 
+  /** The round that was open when the process began had been so in another one. */
+  get isResumed(): boolean {
+    return this.#options.opened.open !== undefined;
+  }
+
   get history(): readonly RoundRecord[] {
     return this.#history;
   }
