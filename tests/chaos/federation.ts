@@ -8,6 +8,7 @@ import { findLibrary } from "../../src/protocols/dds/library.ts";
 import { type BrokerName, PROTOCOLS } from "../../src/protocols/mod.ts";
 import { Awaitable } from "../support/awaitable.ts";
 import { weights } from "../support/federation.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 import { BadNetwork, NETWORK_FAULTS } from "./bad_network.ts";
 import { Broker } from "./brokers.ts";
 import { type Happening, Members } from "./members.ts";
@@ -237,11 +238,5 @@ export function pick<T>(random: Random, choices: readonly T[]): T {
 
 /** The same for every life of the server. */
 function ports(): Record<string, string> {
-  const listeners = PROTOCOLS.map(() => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
-  const chosen = PROTOCOLS.map((wire, index) => [
-    `${wire}-port`,
-    String(listeners[index]?.addr.port),
-  ]);
-  for (const listener of listeners) listener.close();
-  return Object.fromEntries(chosen);
+  return Object.fromEntries(PROTOCOLS.map((wire) => [`${wire}-port`, String(lastingPort())]));
 }

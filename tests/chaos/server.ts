@@ -2,6 +2,7 @@
 
 import { TextLineStream } from "../../src/demo/lines.ts";
 import type { Awaitable } from "../support/awaitable.ts";
+import { Standstill } from "./standstill.ts";
 
 export interface ServerSpec {
   readonly flags: Readonly<Record<string, string | boolean>>;
@@ -48,7 +49,7 @@ export class Server implements AsyncDisposable {
       ({ message }) => message === "listening" || message === "ended",
       from,
     );
-    if (line.message === "ended") throw new Error(`The server did not start: ${line.reason}`);
+    if (line.message === "ended") throw new Standstill(`the server did not start: ${line.reason}`);
     return {
       urls: line.urls as readonly string[],
       tookMs: performance.now() - begunMs,

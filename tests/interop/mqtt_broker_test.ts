@@ -18,7 +18,7 @@ import { sealed } from "../support/tokens.ts";
 import { RUN_ID, ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { BrokerBench } from "./brokers/bench.ts";
 import { spoil } from "./brokers/garbage.ts";
-import { freePort } from "./brokers/daemon.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 import { withPrograms } from "./brokers/installed.ts";
 import { Mosquitto } from "./brokers/mosquitto.ts";
 import { Rabbitmq } from "./brokers/rabbitmq.ts";
@@ -322,7 +322,7 @@ await withPrograms(["mosquitto"], async () => {
 });
 
 await withPrograms(["rabbitmq-server", "epmd"], async () => {
-  const port = freePort();
+  const port = lastingPort();
   const broker = await Rabbitmq.start({
     plugins: ["rabbitmq_mqtt"],
     settings: [`mqtt.listeners.tcp.1 = 127.0.0.1:${port}`, "mqtt.allow_anonymous = true"],

@@ -67,9 +67,3 @@ function close(watcher: Deno.FsWatcher): void {
     if (!(error instanceof Deno.errors.BadResource)) throw error; // closed before
   }
 }
-
-/** A TCP port of 127.0.0.1 that nobody listens on. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}

@@ -1,7 +1,8 @@
 /** A Mosquitto of the tests' own, on a free port, with nothing kept. */
 
 import { join } from "node:path";
-import { Daemon, freePort } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
+import { lastingPort } from "../../support/lasting_port.ts";
 import { installed } from "./installed.ts";
 
 export interface MosquittoOptions {
@@ -27,7 +28,7 @@ export class Mosquitto implements AsyncDisposable {
     { users, rules }: MosquittoOptions = {},
   ): Promise<Mosquitto> {
     const directory = await Deno.makeTempDir({ prefix: "mosquitto-" });
-    const broker = new Mosquitto(directory, freePort());
+    const broker = new Mosquitto(directory, lastingPort());
     const lines = [`listener ${broker.port} 127.0.0.1`, "persistence false", "user root"];
     if (users !== undefined) {
       const file = join(directory, "users");

@@ -1,7 +1,8 @@
 /** A RabbitMQ of the tests' own: node, ports, data and Erlang's port mapper are its own as well. */
 
 import { join } from "node:path";
-import { Daemon, freePort } from "./daemon.ts";
+import { Daemon } from "./daemon.ts";
+import { lastingPort } from "../../support/lasting_port.ts";
 import { installed } from "./installed.ts";
 
 export interface RabbitmqOptions {
@@ -11,7 +12,7 @@ export interface RabbitmqOptions {
 }
 
 export class Rabbitmq implements AsyncDisposable {
-  readonly port = freePort();
+  readonly port = lastingPort();
   readonly #directory: string;
   readonly #env: Readonly<Record<string, string>>;
   #mapper: Daemon | undefined;
@@ -21,9 +22,9 @@ export class Rabbitmq implements AsyncDisposable {
     this.#directory = directory;
     this.#env = {
       HOME: directory, // Erlang's cookie
-      ERL_EPMD_PORT: String(freePort()),
+      ERL_EPMD_PORT: String(lastingPort()),
       RABBITMQ_NODENAME: `tests-${this.port}@localhost`,
-      RABBITMQ_DIST_PORT: String(freePort()),
+      RABBITMQ_DIST_PORT: String(lastingPort()),
       RABBITMQ_MNESIA_BASE: join(directory, "data"),
       RABBITMQ_LOG_BASE: join(directory, "logs"),
       RABBITMQ_PID_FILE: join(directory, "pid"),
