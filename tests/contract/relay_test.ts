@@ -131,7 +131,7 @@ Deno.test("Relay tells bytes that are no message from those that are", async () 
   assert.equal(bench.coordinator.arrivals.all[0]?.kind, "unreadable");
 });
 
-Deno.test("Relay has a bounded number of places, and has who finds none come again", async () => {
+Deno.test("Relay has a bounded number of places", async () => {
   using bench = new Bench({ maxConnections: 1 });
   await bench.say("a", hello());
   assert.equal(await bench.say("b", hello()), "refused");
