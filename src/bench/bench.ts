@@ -30,7 +30,7 @@ export interface BenchFigures {
   readonly alone: ReadonlyMap<string, RoundFigures>;
   readonly floor: Floor;
   /** Resident memory of the server's process at its most, while all wires worked together. */
-  readonly peakRssBytes: number;
+  readonly peakRssBytes: number | undefined;
   /** What makes the figures worthless, a sentence each. */
   readonly mistakes: readonly string[];
 }
@@ -60,7 +60,7 @@ export async function runBench(spec: BenchSpec): Promise<BenchFigures> {
   // All together comes first: what follows would leave its mark on the memory.
   step(0, "all wires in one round");
   const together = await measure(wires, "all wires in one round");
-  const peakRssBytes = process.resourceUsage().maxRSS * 1024;
+  const peakRssBytes = peakMemory();
   const alone = new Map<string, RoundFigures>();
   for (const wire of wires) {
     step(1 + alone.size, `${wire} alone`);
@@ -69,6 +69,12 @@ export async function runBench(spec: BenchSpec): Promise<BenchFigures> {
   step(1 + wires.length, "memory and plain TCP");
   const floor = await measureFloor(modelBytes);
   return { weightBytes, together, alone, floor, peakRssBytes, mistakes };
+}
+
+/** Of this process so far; undefined in a Deno that does not know, such as 2.6. */
+function peakMemory(): number | undefined {
+  if (!("resourceUsage" in process)) return undefined;
+  return process.resourceUsage().maxRSS * 1024; // it counts KiB
 }
 
 /** In a function of its own, so that the model is gone from this process's memory before it serves. */

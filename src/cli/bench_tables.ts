@@ -73,14 +73,21 @@ const aloneColumns: readonly Column<Alone>[] = [
   { title: "close ms", align: "right", text: ({ whole }) => whole.closeMs.toFixed(0) },
 ];
 
-function rows(together: RoundFigures, floor: Floor, peakRssBytes: number): [string, string][] {
+function rows(
+  together: RoundFigures,
+  floor: Floor,
+  peakRssBytes: number | undefined,
+): [string, string][] {
   return [
     ["memcpy", `${rateText(floor.memcpy)} MB/s`],
     ["loopback TCP, server to client", `${rateText(floor.tcp.down)} MB/s`],
     ["loopback TCP, client to server", `${rateText(floor.tcp.up)} MB/s`],
     ["last update's verdict to next model's offer", `${together.closeMs.toFixed(0)} ms`],
     ["main thread blocked at most", `${together.longestBlockMs.toFixed(0)} ms`],
-    ["server's memory at its most", bytesText(peakRssBytes)],
+    [
+      "server's memory at its most",
+      peakRssBytes === undefined ? "unknown" : bytesText(peakRssBytes),
+    ],
   ];
 }
 
@@ -110,7 +117,7 @@ export function benchReport(figures: BenchFigures) {
       tcp_down_mb_s: rounded(rate(floor.tcp.down)),
       tcp_up_mb_s: rounded(rate(floor.tcp.up)),
     },
-    server: { peak_rss_bytes: peakRssBytes },
+    server: { peak_rss_bytes: peakRssBytes ?? null },
     mistakes: figures.mistakes,
   };
 }

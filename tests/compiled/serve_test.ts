@@ -51,6 +51,21 @@ Deno.test("serve has the page for browsers inside, with all that it loads", () =
     assert.equal((await new Response(unpacked).bytes()).length, 8 + 10_000);
   }));
 
+Deno.test("serve with a certificate speaks TLS, or says in one sentence that its Deno cannot", () =>
+  inDirectory(async (directory) => {
+    const made = await run(["tls", "init"], { directory }).ended();
+    assert.equal(made.code, 0, made.stderr);
+    const pair = ["--tls-cert", "tls/server.pem", "--tls-key", "tls/server-key.pem"];
+    const flags = ["--protocols", "mqtt", "--mqtt-port", "0", "--no-web"];
+    await using server = run(["serve", ...flags, ...pair], { directory });
+    const answer = await Promise.race([
+      server.says(/'(mqtts):/),
+      server.logs(/^error: .*TLS over TCP needs a Deno whose node:tls can serve, .*/),
+    ]);
+    if (answer === "mqtts") server.kill("SIGTERM");
+    assert.equal((await server.ended()).code, answer === "mqtts" ? 0 : 2);
+  }));
+
 Deno.test("--version names the commit it was built from, and its Deno", () =>
   inDirectory(async (directory) => {
     const { code, stdout } = await run(["--version"], { directory }).ended();
