@@ -96,12 +96,12 @@ const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
     /^((broker_)?options|broker_visit|(websocket_)?client)\.ts$/,
     /worker\.ts$/,
   ], // the list of protocols
-  "src/server/available.ts": [/^(library|servable)\.ts$/], // whether DDS and gRPC can run here
+  "src/server/available.ts": [/^(library|support)\.ts$/], // whether DDS and gRPC can run here
   "src/server/certificate.ts": [/^certificate\.ts$/], // QUIC's, made once and kept with the run
   "src/cli/doctor/libddsc.ts": [/^(library|cyclone)\.ts$/], // whether it loads
   "src/cli/set_up.ts": [/^(fetch_)?library\.ts$/], // brings libddsc
   "src/executable/build.ts": [/^(fetch_)?library\.ts$/], // puts libddsc inside
-  "src/executable/compiler.ts": [/^servable\.ts$/], // whether an executable can serve gRPC
+  "src/executable/compiler.ts": [/^support\.ts$/], // whether an executable can serve gRPC
   "src/executable/target.ts": [/^fetch_library\.ts$/], // whether there is a libddsc to put inside
   "src/executable/stand_ins/embedded_library.ts": [/^library\.ts$/], // hands it out
 };

@@ -1,6 +1,6 @@
 /** The Deno whose runtime becomes the executable's; not always the one that builds it. */
 
-const SERVABLE = new URL("../protocols/grpc/servable.ts", import.meta.url).href;
+const SUPPORT = new URL("../protocols/grpc/support.ts", import.meta.url).href;
 
 /** The Deno that compiles, unless another is named: DENO_COMPILER, or the one that runs this. */
 export const COMPILER = Deno.env.get("DENO_COMPILER") ?? Deno.execPath();
@@ -19,7 +19,7 @@ export interface Compiler {
 export async function openCompiler(path: string): Promise<Compiler> {
   const code = `JSON.stringify({
     version: Deno.version.deno,
-    grpcRefusal: (await import(${JSON.stringify(SERVABLE)})).grpcRefusal(),
+    grpcRefusal: (await import(${JSON.stringify(SUPPORT)})).grpcRefusal(),
   })`;
   const { success, stdout } = await new Deno.Command(path, {
     args: ["eval", "--print", "--no-config", "--no-lock", code],

@@ -3,7 +3,7 @@
 import type { Config } from "../config.ts";
 import { ListenError } from "../contract/protocol_server.ts";
 import { findLibrary, isFile, LIBRARY_ADVICE, LibraryError } from "../protocols/dds/library.ts";
-import { grpcRefusal } from "../protocols/grpc/servable.ts";
+import { grpcRefusal } from "../protocols/grpc/support.ts";
 import type { ProtocolName } from "../protocols/mod.ts";
 
 export interface Available {

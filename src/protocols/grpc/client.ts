@@ -16,6 +16,7 @@ import {
 import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
+import { grpcRefusal } from "./support.ts";
 import { metadataFor, PREFIX_BYTES, session, targetOf } from "./wire.ts";
 
 // What it would print, the status of the call says.
@@ -49,6 +50,8 @@ const channelOptions: ChannelOptions = {
 export async function dial(url: URL, { signal, ca }: DialOptions): Promise<Connection> {
   const { target, federation, isTls } = targetOf(url);
   signal.throwIfAborted();
+  const refusal = grpcRefusal();
+  if (refusal !== undefined) throw new ConnectionLost(`Cannot join ${url.href}: ${refusal}`);
   const channel = isTls
     ? credentials.createSsl(ca === undefined ? null : Buffer.from(ca))
     : credentials.createInsecure();
