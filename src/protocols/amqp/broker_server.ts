@@ -249,8 +249,7 @@ function brokerOf(url: string): Broker {
   }
 }
 
-/** What the operator must change is a ListenError; anything else may be better later. */
-/** What entering a broker came to nothing for: the operator's to change, or only for now. */
+/** Why a broker was not entered: a ListenError is for the operator to mend, anything else passes. */
 export function told(
   error: unknown,
   { host, federation }: { host: string; federation: string },

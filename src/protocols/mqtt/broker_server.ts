@@ -320,8 +320,7 @@ function brokerOf(url: string): Broker {
   }
 }
 
-/** What the operator must change is a ListenError; anything else may be better later. */
-/** What entering a broker came to nothing for: the operator's to change, or only for now. */
+/** Why a broker was not entered: a ListenError is for the operator to mend, anything else passes. */
 export function told(error: unknown, host: string): Error {
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof ListenError) return error;
