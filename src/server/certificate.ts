@@ -31,9 +31,15 @@ export async function readTls({ tls }: Config): Promise<TlsOptions | undefined> 
  * The configuration with QUIC's certificate and key as text: its own, else that of the TCP wires,
  * else a self-signed one. A Worker that is started again must come back with the same one, as
  * addresses name its hash.
+ * @param ours Resolves when the state directory is this server's: nothing is kept there before.
  * @throws {ConfigError} for files that cannot be used.
+ * @throws whatever `ours` rejects with.
  */
-export async function withCertificate(config: Config, tls?: Certificate): Promise<Config> {
+export async function withCertificate(
+  config: Config,
+  tls?: Certificate,
+  ours: Promise<unknown> = Promise.resolve(),
+): Promise<Config> {
   if (!config.protocols.includes("quic")) return config;
   const { quic } = config;
   if (quic.certificate !== "") {
@@ -51,6 +57,7 @@ export async function withCertificate(config: Config, tls?: Certificate): Promis
   if (kept !== undefined) return { ...config, quic: { ...quic, ...kept } };
   const { withCertificate: selfSigned } = await import("../protocols/quic/certificate.ts");
   const own = await selfSigned(quic);
+  await ours;
   if (config.state !== undefined) await keep(config.state, own);
   return { ...config, quic: own };
 }

@@ -72,24 +72,14 @@ export class FederationServer implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const tls = await readTls(config);
     const tokens = await tokenRule(config);
-    const { bytes, topology } = await readModel(config);
-    const { vault, opened } = await VaultLink.open({
-      stateDirectory: config.state,
-      name: config.name,
-      strategy: { name: config.strategy.name, options: config.strategy.options },
-      keepModels: config.keepModels,
-      keepRounds: config.keepRounds,
-      stateMaxBytes: config.stateMaxBytes,
-      durability: config.durability,
-      initialModel: bytes.buffer,
-    });
+    // What takes long is done side by side: the model is drawn, the vault loads, QUIC gets its key.
+    const model = readModel(config);
+    const opening = openVault(config, model.then(({ bytes }) => bytes.buffer));
+    const certifying = withCertificate(config, tls, opening);
+    certifying.catch(() => {}); // awaited below, unless something else fails before
+    const { vault, opened } = await opening;
     stack.use(vault);
-    if (opened.finished !== undefined) {
-      throw new VaultError(
-        `The run in ${config.state} is over (${opened.finished}): its model is ` +
-          `${config.state}/model.safetensors; choose another --state for a new run`,
-      );
-    }
+    const { topology } = await model;
     const evaluator = await openEvaluator(config, topology);
     if (evaluator !== undefined) stack.use(evaluator);
     const coordinator = stack.use(
@@ -98,7 +88,7 @@ export class FederationServer implements AsyncDisposable {
       ),
     );
     vault.closed.catch((error) => coordinator.fail(error));
-    const certified = await withCertificate(config, tls);
+    const certified = await certifying;
     const run = { runId: opened.runId, tls, tokens };
     const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, run);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));
@@ -187,4 +177,27 @@ export class FederationServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack[Symbol.asyncDispose]();
   }
+}
+
+/** @throws {VaultError} also where the run is over. */
+async function openVault(
+  config: Config,
+  initialModel: Promise<ArrayBuffer>,
+): ReturnType<typeof VaultLink.open> {
+  const { vault, opened } = await VaultLink.open({
+    stateDirectory: config.state,
+    name: config.name,
+    strategy: { name: config.strategy.name, options: config.strategy.options },
+    keepModels: config.keepModels,
+    keepRounds: config.keepRounds,
+    stateMaxBytes: config.stateMaxBytes,
+    durability: config.durability,
+    initialModel,
+  });
+  if (opened.finished === undefined) return { vault, opened };
+  await vault[Symbol.asyncDispose]();
+  throw new VaultError(
+    `The run in ${config.state} is over (${opened.finished}): its model is ` +
+      `${config.state}/model.safetensors; choose another --state for a new run`,
+  );
 }

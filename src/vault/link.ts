@@ -4,6 +4,11 @@ import { NOTHING } from "../contract/least.ts";
 import type { VaultCalls, VaultReply, VaultRequest, VaultStart } from "./calls.ts";
 import { type Opened, VaultError } from "./vault.ts";
 
+/** As the vault starts, with its model there already or on its way. */
+export interface Starting extends Omit<VaultStart, "initialModel"> {
+  readonly initialModel: ArrayBuffer | Promise<ArrayBuffer>;
+}
+
 /** The least the Worker needs: its own directory, if there is one. */
 export function permissions(stateDirectory: string | undefined): Deno.PermissionOptionsObject {
   const files = stateDirectory === undefined ? false : [stateDirectory];
@@ -31,17 +36,19 @@ export class VaultLink implements AsyncDisposable {
   }
 
   /**
-   * Starts the Worker and opens the state directory. Transfers `start.initialModel`.
+   * Starts the Worker and opens the state directory. Transfers the initial model; while that is being
+   * made, the Worker loads.
    * @throws {VaultError} for a state directory or a model that cannot be used.
    */
-  static async open(start: VaultStart): Promise<{ vault: VaultLink; opened: Opened }> {
+  static async open(start: Starting): Promise<{ vault: VaultLink; opened: Opened }> {
     const worker = new Worker(new URL("./worker.ts", import.meta.url), {
       type: "module",
       deno: { permissions: permissions(start.stateDirectory) },
     });
     const vault = new VaultLink(worker);
-    vault.#post({ kind: "open", start }, [start.initialModel]);
     try {
+      const initialModel = await start.initialModel;
+      vault.#post({ kind: "open", start: { ...start, initialModel } }, [initialModel]);
       return { vault, opened: await vault.#opened.promise };
     } catch (error) {
       await vault[Symbol.asyncDispose]();
