@@ -81,6 +81,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "metrics",
     "protocols",
     "protocols/dds",
+    "protocols/grpc",
     "server",
     "strategies",
     "vault",
@@ -96,8 +97,9 @@ const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
     /^((broker_)?options|broker_visit|(websocket_)?client)\.ts$/,
     /worker\.ts$/,
   ], // the list of protocols
-  "src/server/available.ts": [/^(library|support)\.ts$/], // whether DDS and gRPC can run here
+  "src/server/available.ts": [/^(library|cyclone|support)\.ts$/], // whether DDS and gRPC can run here
   "src/server/certificate.ts": [/^certificate\.ts$/], // QUIC's, made once and kept with the run
+  "src/cli/doctor/runtime.ts": [/^support\.ts$/], // whether this Deno can serve gRPC
   "src/cli/doctor/libddsc.ts": [/^(library|cyclone)\.ts$/], // whether it loads
   "src/cli/set_up.ts": [/^(fetch_)?library\.ts$/], // brings libddsc
   "src/executable/build.ts": [/^(fetch_)?library\.ts$/], // puts libddsc inside

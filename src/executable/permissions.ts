@@ -7,7 +7,7 @@ export const PERMISSIONS = [
   "--allow-write",
   "--allow-env",
   "--allow-ffi",
-  "--allow-sys=hostname",
+  "--allow-sys=hostname,networkInterfaces,statfs,systemMemoryInfo",
   "--allow-run",
   "--deny-import",
   "--no-prompt",

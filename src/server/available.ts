@@ -2,6 +2,7 @@
 
 import type { Config } from "../config.ts";
 import { ListenError } from "../contract/protocol_server.ts";
+import { openCyclone } from "../protocols/dds/cyclone.ts";
 import { findLibrary, isFile, LIBRARY_ADVICE, LibraryError } from "../protocols/dds/library.ts";
 import { grpcRefusal } from "../protocols/grpc/support.ts";
 import type { ProtocolName } from "../protocols/mod.ts";
@@ -42,14 +43,18 @@ export function available(
   return { config: possible, missing };
 }
 
+/** Loaded here once, so that what is no libddsc is known before anything is started. */
 function libraryFor({ dds }: Config): { library: string } | { refusal: string } {
   try {
     const library = findLibrary(dds.library);
-    if (library !== undefined) return { library };
-    return { refusal: `DDS needs libddsc: ${LIBRARY_ADVICE}` };
+    if (library === undefined) return { refusal: `DDS needs libddsc: ${LIBRARY_ADVICE}` };
+    openCyclone(library);
+    return { library };
   } catch (error) {
-    if (error instanceof LibraryError) return { refusal: error.message };
-    throw error;
+    if (!(error instanceof LibraryError)) throw error;
+    const refusal = `${error.message}; ${LIBRARY_ADVICE}`;
+    if (dds.library !== undefined) throw new ListenError(refusal);
+    return { refusal };
   }
 }
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import denoJson from "../../deno.json" with { type: "json" };
 import { needsOf } from "../../src/cli/confinement.ts";
 import { verbs } from "../../src/cli/verbs.ts";
+import { PERMISSIONS } from "../../src/executable/permissions.ts";
 
 Deno.test("needsOf() knows every verb", () => {
   for (const name of Object.keys(verbs)) assert.notDeepEqual(needsOf(name, []), [], name);
@@ -14,6 +15,16 @@ Deno.test("needsOf() is what deno.json's tasks allow, where verbs have tasks", (
     if (command.includes("--allow-all")) continue;
     const allowed = [...command.matchAll(/--allow-(\w+)/g)].map(([, permission]) => permission);
     assert.deepEqual([...needsOf(name, [])].sort(), allowed.sort(), name);
+  }
+});
+
+Deno.test("the executable may do whatever a task of deno.json allows its verb", () => {
+  const kindsOf = (text: string) =>
+    [...text.matchAll(/--allow-sys=(\S+)/g)].flatMap(([, kinds = ""]) => kinds.split(","));
+  const embedded = new Set(kindsOf(PERMISSIONS.join(" ")));
+  for (const [name, { command }] of Object.entries(denoJson.tasks)) {
+    if (!(name in verbs)) continue;
+    for (const kind of kindsOf(command)) assert.ok(embedded.has(kind), `${name}: ${kind}`);
   }
 });
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { joinPage } from "../../src/web/join_page.ts";
 import { packageFiles } from "../../src/web/packages.ts";
+import { mountingTest, smallDisk } from "../support/small_disk.ts";
 import { ANY_PORTS, EXECUTABLE, inDirectory, run } from "./executable.ts";
 
 const LISTENING = /waiting for 1 client; Ctrl-C stops/;
@@ -49,6 +50,39 @@ Deno.test("serve has the page for browsers inside, with all that it loads", () =
     const labels = await fetch(new URL("/join/mnist/t10k-labels-idx1-ubyte", page));
     const unpacked = labels.body?.pipeThrough(new DecompressionStream("gzip"));
     assert.equal((await new Response(unpacked).bytes()).length, 8 + 10_000);
+  }));
+
+mountingTest(
+  "serve leaves DDS out where its libddsc cannot be loaded, and says why",
+  () =>
+    inDirectory(async (directory) => {
+      using disk = smallDisk("size=32m,noexec");
+      assert.ok(disk);
+      const environment = { TMPDIR: disk.path };
+      await using server = run(["serve", ...ANY_PORTS], { directory, environment });
+      await server.logs(/wire=dds .*Cannot use .* as libddsc: .*--dds-library/);
+      await server.says(LISTENING);
+      server.kill("SIGTERM");
+      assert.equal((await server.ended()).code, 0);
+      await using asked = run(["serve", "--protocols", "dds"], { directory, environment });
+      const { code, stderr } = await asked.ended();
+      assert.equal(code, 2);
+      assert.match(stderr, /^error: Cannot use .* as libddsc: .*--dds-library$/m);
+    }),
+);
+
+Deno.test("doctor names the wires that its Deno cannot serve, as serve does", () =>
+  inDirectory(async (directory) => {
+    await using server = run(["serve", ...ANY_PORTS], { directory });
+    await server.says(LISTENING);
+    server.kill("SIGTERM");
+    const served = !/wire=grpc .*node:http2/.test((await server.ended()).stderr);
+    await using doctor = run(["doctor", ...ANY_PORTS, "--format", "json"], { directory });
+    const { stdout, stderr } = await doctor.ended();
+    assert.equal(stderr, "");
+    const findings: { check: string; state: string }[] = JSON.parse(stdout).checks;
+    const found = findings.find(({ check }) => check === "deno");
+    assert.equal(found?.state, served ? "ok" : "warning", stdout);
   }));
 
 Deno.test("serve with a certificate speaks TLS, or says in one sentence that its Deno cannot", () =>

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
 import { ListenError } from "../../src/contract/protocol_server.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
+import { library } from "../protocols/dds/library.ts";
 import { available } from "../../src/server/available.ts";
 
 Deno.test("available() leaves a configuration without DDS as it is", () => {
@@ -11,16 +12,24 @@ Deno.test("available() leaves a configuration without DDS as it is", () => {
 });
 
 Deno.test("available() names the library that DDS stands on where the operator names one", () => {
+  const { config } = readConfig({ flags: { "dds-library": library } });
+  const result = available(config);
+  assert.equal(result.config.dds.library, library);
+  assert.deepEqual(result.config.protocols, config.protocols);
+  assert.deepEqual(result.missing, {});
+});
+
+Deno.test("available() refuses a file of the operator's that is no libddsc", () => {
   using directory = new StateDirectory();
   const file = join(directory.path, "libddsc.so");
-  Deno.writeTextFileSync(file, "whatever it is, the Worker says"); // or a name for the loader
-  for (const library of [file, "libddsc.so.0"]) {
-    const { config } = readConfig({ flags: { "dds-library": library } });
-    const result = available(config);
-    assert.equal(result.config.dds.library, library);
-    assert.deepEqual(result.config.protocols, config.protocols);
-    assert.deepEqual(result.missing, {});
-  }
+  Deno.writeTextFileSync(file, "no library");
+  const { config } = readConfig({ flags: { "dds-library": file } });
+  assert.throws(
+    () => available(config),
+    (error) =>
+      error instanceof ListenError &&
+      /^Cannot use .* as libddsc: .*--dds-library$/.test(error.message),
+  );
 });
 
 Deno.test("available() refuses a library of the operator's that is not there", () => {

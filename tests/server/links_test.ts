@@ -3,6 +3,7 @@ import { largestMessageBytes } from "../../src/contract/codec.ts";
 import { available } from "../../src/server/available.ts";
 import { withCertificate } from "../../src/server/certificate.ts";
 import { linksOf, serverOptions } from "../../src/server/links.ts";
+import "../protocols/dds/library.ts"; // opened here, so that no test is blamed for it
 import { ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 import { smallConfig } from "./small_config.ts";

@@ -11,6 +11,7 @@ import { listenersOf } from "./listeners.ts";
 import { checkMemory } from "./memory.ts";
 import { checkPort } from "./ports.ts";
 import { checkRun } from "./run.ts";
+import { checkRuntime } from "./runtime.ts";
 
 export interface ExaminationOptions {
   /** The wires were asked for by name: each must be there. */
@@ -31,6 +32,7 @@ export async function examine(
     checkMemory(config, run.modelBytes),
     run.finding,
     ...await checkCertificates(config),
+    checkRuntime(config, { mandatory }),
     checkLibddsc(config, { mandatory }),
     ...ports,
     ...await checkBrokers(config, signal),

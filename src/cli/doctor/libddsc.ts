@@ -13,18 +13,21 @@ export function checkLibddsc(
   { mandatory }: { readonly mandatory: boolean },
 ): Finding {
   if (!protocols.includes("dds")) return ok(CHECK, "not needed: DDS is not among --protocols");
-  const path = findLibrary(dds.library);
-  if (path === undefined) {
-    return mandatory
-      ? failed(CHECK, "there is none, and DDS is among --protocols", LIBRARY_ADVICE)
-      : warning(CHECK, "there is none, so DDS is left out", LIBRARY_ADVICE);
-  }
   try {
+    const path = findLibrary(dds.library);
+    if (path === undefined) {
+      return mandatory
+        ? failed(CHECK, "there is none, and DDS is among --protocols", LIBRARY_ADVICE)
+        : warning(CHECK, "there is none, so DDS is left out", LIBRARY_ADVICE);
+    }
     const cyclone = openCyclone(path);
     const kind = cyclone.dds_dynamic_type_create === null ? "0.10" : "11";
     return ok(CHECK, `${path} loads: Cyclone DDS ${versionIn(path) ?? kind}`);
   } catch (error) {
     if (!(error instanceof LibraryError)) throw error;
+    if (dds.library === undefined && !mandatory) {
+      return warning(CHECK, `${error.message}, so DDS is left out`, LIBRARY_ADVICE);
+    }
     const todo = dds.library === undefined
       ? LIBRARY_ADVICE
       : "name another file by --dds-library, or leave it out, and one is looked for";
