@@ -110,6 +110,9 @@ function add(to: Fading | undefined, figure: number, turn: number): Fading {
   return { sum: to.sum * kept + figure, weight: to.weight * kept + 1, turn };
 }
 
+/** What is not a number of seconds counts as the longest time. */
 function clamp(seconds: number): number {
-  return Math.min(Math.max(seconds, LEAST_SECONDS), MOST_SECONDS);
+  return Number.isNaN(seconds)
+    ? MOST_SECONDS
+    : Math.min(Math.max(seconds, LEAST_SECONDS), MOST_SECONDS);
 }

@@ -33,6 +33,11 @@ Deno.test("costs are finite and not negative, whatever was seen and whenever", (
   }));
 });
 
+Deno.test("a time that is not a number counts as the longest one", () => {
+  const record = learn(UNTRIED, { kind: "down", bytes: 1, seconds: NaN }, 0);
+  assert.deepEqual(record, learn(UNTRIED, { kind: "down", bytes: 1, seconds: Infinity }, 0));
+});
+
 Deno.test("a cost is the time to connect and to move the model down and up", () => {
   let record = learn(UNTRIED, { kind: "connected", seconds: 0.5 }, 0);
   record = learn(record, { kind: "down", bytes: 100, seconds: 1 }, 0);
