@@ -1,7 +1,6 @@
 /** Whom `join` and `status` trust beside public authorities: `--ca`, or TRIBUTARY_CA. */
 
-import { ConfigError } from "../config/config_error.ts";
-import { readNamedFile } from "../server/named_file.ts";
+import { readAuthority } from "../server/authorities.ts";
 import type { Io } from "./io.ts";
 
 /** For `Command.option`. */
@@ -18,9 +17,5 @@ export async function readCa(named: string | undefined, io: Io): Promise<string 
   const path = named ?? (io.environment.TRIBUTARY_CA || undefined);
   if (path === undefined) return undefined;
   const flag = named === undefined ? "TRIBUTARY_CA" : "--ca";
-  const text = new TextDecoder().decode(await readNamedFile(flag, path));
-  if (text.includes("-----BEGIN CERTIFICATE-----")) return text;
-  throw new ConfigError([
-    `${flag} names ${path}, which holds no certificate in PEM; name the ca.pem of the server`,
-  ]);
+  return await readAuthority(flag, path, "the server");
 }

@@ -13,6 +13,7 @@ export function contradictions(config: Config, whereSet: WhereSet): string[] {
     ...orders(config, whereSet),
     ...beyondLoopback(config, whereSet),
     ...brokersBeyondLoopback(config, whereSet),
+    ...authoritiesWithoutTls(config, whereSet),
     ...sharedPorts(config, whereSet),
     ...tokensWithoutKey(config, whereSet),
   ];
@@ -147,6 +148,19 @@ function brokersBeyondLoopback(config: Config, whereSet: WhereSet): string[] {
     `${whereSet(`${section}.url`)} names a broker on another machine, and ${NO_TOKENS}, ` +
     "use a broker on this machine, or allow it by --insecure"
   );
+}
+
+/** An authority that nobody would be asked to prove himself by. */
+function authoritiesWithoutTls(config: Config, whereSet: WhereSet): string[] {
+  return Object.values(BROKERS).flatMap((section) => {
+    const { ca, url } = config[section];
+    if (ca === undefined || /^(mqtts|amqps):/i.test(url ?? "")) return [];
+    const scheme = section === "mqttBroker" ? "mqtts" : "amqps";
+    return [
+      `${whereSet(`${snake(section)}.ca`)} is for a broker by TLS; write ` +
+      `${whereSet(`${snake(section)}.url`)} with ${scheme}://, or leave it out`,
+    ];
+  });
 }
 
 /** Brokers on other machines, where no tokens are asked for. Refused, unless the operator allows it. */

@@ -2,22 +2,62 @@
 
 import { hostOf, NOTHING } from "./least.ts";
 
-export interface BrokerPlace {
+export interface Host {
   /** A name, or an IP address without brackets. */
   readonly hostname: string;
   readonly port: number;
 }
 
-/** Of a broker's URL. @param defaultPort Where it names none. */
-export function placeIn({ hostname, port }: URL, defaultPort: number): BrokerPlace {
+export interface BrokerPlace extends Host {
+  readonly isTls: boolean;
+}
+
+/** Where a wire's brokers listen unless their URL says, by its scheme. */
+export interface BrokerPorts {
+  readonly plain: { readonly scheme: string; readonly port: number };
+  readonly tls: { readonly scheme: string; readonly port: number };
+}
+
+/** Of a broker's URL; undefined for one that has another scheme or names no host. */
+export function placeIn(url: URL | null, { plain, tls }: BrokerPorts): BrokerPlace | undefined {
+  if (url === null || url.hostname === "") return undefined;
+  const own = [plain, tls].find(({ scheme }) => url.protocol === `${scheme}:`);
+  if (own === undefined) return undefined;
   return {
-    hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
-    port: port === "" ? defaultPort : Number(port),
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: url.port === "" ? own.port : Number(url.port),
+    isTls: own === tls,
   };
 }
 
+/** What a broker's URL must be like, for people. */
+export function likeness({ plain, tls }: BrokerPorts): string {
+  return `${plain.scheme}://host:${plain.port}, or ${tls.scheme}://host:${tls.port} for TLS`;
+}
+
+/** As Deno puts it; of several causes, Deno 2.6 says the last one alone. */
+const TLS_FAILED = /certificate|corrupt message|before secure TLS|write UNKNOWN/i;
+/** What a port that wants TLS does with anything else. */
+const HUNG_UP = /ECONNRESET|closed the connection/;
+
+/** What to change where the kind of connection could be at fault, as far as `reason` tells. */
+export function tlsAdvice(
+  reason: string,
+  { isTls }: BrokerPlace,
+  { flag, scheme }: { readonly flag: string; readonly scheme: string },
+): string {
+  if (!isTls) {
+    return HUNG_UP.test(reason)
+      ? `; if it wants TLS on that port, ${flag} has to begin with ${scheme}://`
+      : "";
+  }
+  if (!TLS_FAILED.test(reason)) return "";
+  return `; ${flag} has to name a port where it speaks TLS, by a name that its certificate is for, ` +
+    `and ${flag}-ca the authority that vouches for it unless that is a public one`;
+}
+
 /** `host:port`, as it stands in a URL. */
-export function placeOf({ hostname, port }: BrokerPlace): string {
+export function placeOf({ hostname, port }: Host): string {
   return `${hostOf(hostname)}:${port}`;
 }
 
@@ -43,6 +83,6 @@ export function isReadable(read: (text: string) => unknown): (text: string) => b
 }
 
 /** The least a Worker needs: to dial the broker, by the name the operator gave it. */
-export function diallingPermissions(place: BrokerPlace | undefined): Deno.PermissionOptionsObject {
+export function diallingPermissions(place: Host | undefined): Deno.PermissionOptionsObject {
   return place === undefined ? NOTHING : { ...NOTHING, net: [placeOf(place)] };
 }

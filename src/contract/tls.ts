@@ -40,6 +40,6 @@ export interface StreamListener {
 }
 
 /** `mqtt` or `mqtts`. */
-export function schemeOf(plain: string, tls: TlsOptions | undefined): string {
+export function schemeOf(plain: string, tls: Certificate | undefined): string {
   return tls === undefined ? plain : `${plain}s`;
 }

@@ -12,7 +12,9 @@ import { VaultLink } from "../vault/link.ts";
 import { VaultError } from "../vault/vault.ts";
 import { Web } from "../web/web.ts";
 import type { Status } from "../web/status.ts";
+import { BROKERS } from "../protocols/mod.ts";
 import { advertised } from "./advertised.ts";
+import { withAuthorities } from "./authorities.ts";
 import { readTls, withCertificate } from "./certificate.ts";
 import { coordinatorOptions } from "./coordinator_options.ts";
 import { openEvaluator } from "./evaluating.ts";
@@ -71,11 +73,12 @@ export class FederationServer implements AsyncDisposable {
     const { config, events, metrics, clock = systemClock } = parts;
     await using stack = new AsyncDisposableStack();
     const tls = await readTls(config);
+    const trusting = await withAuthorities(config);
     const tokens = await tokenRule(config);
     // What takes long is done side by side: the model is drawn, the vault loads, QUIC gets its key.
     const model = readModel(config);
     const opening = openVault(config, model.then(({ bytes }) => bytes.buffer));
-    const certifying = withCertificate(config, tls, opening);
+    const certifying = withCertificate(trusting, tls, opening);
     certifying.catch(() => {}); // awaited below, unless something else fails before
     const { vault, opened } = await opening;
     stack.use(vault);
@@ -97,7 +100,7 @@ export class FederationServer implements AsyncDisposable {
     }
     const addresses = (await supervisor.start()).map(({ wire, url }) => ({
       wire,
-      url: advertised(url, tls),
+      url: wire in BROKERS ? url : advertised(url, tls),
     }));
     if (tokens !== undefined && config.state !== undefined) {
       stack.use(

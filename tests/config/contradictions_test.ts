@@ -28,6 +28,16 @@ Deno.test("contradictions() lets a broker on another machine be named with token
   assert.deepEqual(sentencesOf({ ...far, tokens: "required", "token-key": "token.key" }), []);
 });
 
+Deno.test("contradictions() lets an authority be named for a broker by TLS only", () => {
+  assert.deepEqual(
+    sentencesOf({ "mqtt-broker": "mqtts://127.0.0.1", "mqtt-broker-ca": "ca.pem" }),
+    [],
+  );
+  assert.deepEqual(sentencesOf({ "amqp-broker": "amqp://127.0.0.1", "amqp-broker-ca": "ca.pem" }), [
+    "--amqp-broker-ca is for a broker by TLS; write --amqp-broker with amqps://, or leave it out",
+  ]);
+});
+
 Deno.test("contradictions() wants a broker to have room for a window", () => {
   const flags = { "window-bytes": "2000000", "amqp-broker-max-unread-bytes": "1048576" };
   assert.deepEqual(sentencesOf(flags), []); // no broker is named

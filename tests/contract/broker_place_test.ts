@@ -1,15 +1,42 @@
 import assert from "node:assert/strict";
 import {
+  type BrokerPorts,
   decoded,
   diallingPermissions,
   isReadable,
+  likeness,
   placeIn,
   placeOf,
+  tlsAdvice,
 } from "../../src/contract/broker_place.ts";
 
-Deno.test("placeIn() takes brackets off, and the port of the wire where none is named", () => {
-  assert.deepEqual(placeIn(new URL("mqtt://[::1]"), 1883), { hostname: "::1", port: 1883 });
-  assert.deepEqual(placeIn(new URL("amqp://broker:1"), 5672), { hostname: "broker", port: 1 });
+const ports: BrokerPorts = {
+  plain: { scheme: "mqtt", port: 1883 },
+  tls: { scheme: "mqtts", port: 8883 },
+};
+
+Deno.test("placeIn() takes brackets off, and the port of the scheme where none is named", () => {
+  const at = (url: string) => placeIn(new URL(url), ports);
+  assert.deepEqual(at("mqtt://[::1]"), { hostname: "::1", port: 1883, isTls: false });
+  assert.deepEqual(at("mqtts://broker"), { hostname: "broker", port: 8883, isTls: true });
+  assert.deepEqual(at("mqtts://broker:1"), { hostname: "broker", port: 1, isTls: true });
+  assert.equal(at("amqp://broker"), undefined);
+  assert.equal(at("mqtt:broker"), undefined);
+});
+
+Deno.test("likeness() shows both schemes with their ports", () => {
+  assert.equal(likeness(ports), "mqtt://host:1883, or mqtts://host:8883 for TLS");
+});
+
+Deno.test("tlsAdvice() speaks of TLS where it failed or may be wanted, and nowhere else", () => {
+  const place = { hostname: "broker", port: 1, isTls: true };
+  const of = { flag: "--mqtt-broker", scheme: "mqtts" };
+  const advice = tlsAdvice("self-signed certificate", place, of);
+  assert.match(advice, /^; --mqtt-broker has to name .*, and --mqtt-broker-ca the authority/);
+  assert.equal(tlsAdvice("connect ECONNREFUSED", place, of), "");
+  const plain = { ...place, isTls: false };
+  assert.equal(tlsAdvice("certificate", plain, of), "");
+  assert.match(tlsAdvice("read ECONNRESET", plain, of), /--mqtt-broker has to begin with mqtts:/);
 });
 
 Deno.test("placeOf() brackets an IPv6 address", () => {

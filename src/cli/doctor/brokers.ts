@@ -1,8 +1,10 @@
 /** Whether the brokers that the configuration names let the server in. */
 
 import type { Config } from "../../config.ts";
+import { ConfigError } from "../../config/config_error.ts";
 import { ListenError } from "../../contract/protocol_server.ts";
 import { type BrokerName, BROKERS, visitBroker } from "../../protocols/mod.ts";
+import { withAuthorities } from "../../server/authorities.ts";
 import { failed, failedAs, type Finding, ok, reasonOf } from "./finding.ts";
 
 /** Dials each broker with the credentials that it is configured with, by the server's own means. */
@@ -18,9 +20,10 @@ async function checkBroker(
 ): Promise<Finding> {
   const check = `broker ${name}`;
   try {
-    return ok(check, await visitBroker(name, config, signal));
+    return ok(check, await visitBroker(name, await withAuthorities(config), signal));
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof ConfigError) return failedAs(check, error.message);
     if (error instanceof ListenError) return failedAs(check, error.message);
     const flag = `--${name.replace("@", "-")}`;
     return failed(

@@ -2,10 +2,12 @@
 
 import { Socket } from "node:net";
 import { type ChannelModel, connect } from "amqplib";
-import type { Broker } from "./broker_options.ts";
+import { type Broker, schemeOf } from "./broker_options.ts";
 
 export interface BrokerConnectionOptions {
   readonly broker: Broker;
+  /** PEM of the authority that vouches for it; undefined for the public ones. */
+  readonly ca: string | undefined;
   /** For the operator of the broker, who sees it in the list of connections. */
   readonly name: string;
   readonly heartbeatS: number;
@@ -36,19 +38,20 @@ export class BrokerConnection {
 
   /** @throws {Error} when there is no broker, or it does not let this user in. */
   static async open(options: BrokerConnectionOptions): Promise<BrokerConnection> {
-    const { broker, name, heartbeatS, connectTimeoutMs, signal } = options;
+    const { broker, ca, name, heartbeatS, connectTimeoutMs, signal } = options;
     const { hostname, port, vhost, username, password } = broker;
     signal.throwIfAborted();
     const abort = new AbortController();
     const giveUp = () => abort.abort();
     signal.addEventListener("abort", giveUp);
     // The library decodes the virtual host.
-    const where = { protocol: "amqp", hostname, port, vhost: encodeURIComponent(vhost) };
+    const where = { protocol: schemeOf(broker), hostname, port, vhost: encodeURIComponent(vhost) };
     const as = { username, password, heartbeat: heartbeatS };
     const socketOptions = {
       noDelay: true,
       timeout: connectTimeoutMs,
       signal: abort.signal, // the socket's, not the library's
+      ...(ca !== undefined && { ca }),
       clientProperties: { connection_name: name },
     };
     try {

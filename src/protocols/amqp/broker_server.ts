@@ -16,12 +16,12 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
-import { placeOf } from "../../contract/broker_place.ts";
+import { placeOf, tlsAdvice } from "../../contract/broker_place.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection } from "./broker_connection.ts";
-import { addressAt, type Broker, type Options, readBroker } from "./broker_options.ts";
+import { addressAt, type Broker, type Options, readBroker, schemeOf } from "./broker_options.ts";
 import { BrokerPublisher } from "./broker_publisher.ts";
 import {
   addressOf,
@@ -86,7 +86,7 @@ export class BrokeredAmqpServer implements ProtocolServer {
     } catch (error) {
       this.#relay?.abandon();
       await this.#end();
-      throw told(error, { host: placeOf(broker), federation });
+      throw told(error, { broker, federation });
     }
   }
 
@@ -95,6 +95,7 @@ export class BrokeredAmqpServer implements ProtocolServer {
     const open = (purpose: string) =>
       BrokerConnection.open({
         broker,
+        ca: this.#own.ca,
         name: `tributary ${this.#server.federation}, ${purpose}`,
         heartbeatS,
         connectTimeoutMs,
@@ -252,11 +253,12 @@ function brokerOf(url: string): Broker {
 /** Why a broker was not entered: a ListenError is for the operator to mend, anything else passes. */
 export function told(
   error: unknown,
-  { host, federation }: { host: string; federation: string },
+  { broker, federation }: { broker: Broker; federation: string },
 ): Error {
   if (error instanceof ListenError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  const flag = `--amqp-broker amqp://user:password@${host}/vhost`;
+  const host = placeOf(broker);
+  const flag = `--amqp-broker ${schemeOf(broker)}://user:password@${host}/vhost`;
   switch (codeOf(error)) {
     case 403: // ACCESS_REFUSED
       return new ListenError(`The AMQP broker refuses the server (${reason}); see to ${flag}`);
@@ -275,7 +277,10 @@ export function told(
         `The AMQP broker has no such virtual host, or it is closed to this user; see to ${flag}`,
       );
     default:
-      return new Error(`Cannot reach the AMQP broker at ${host}: ${reason}`);
+      return new Error(
+        `Cannot reach the AMQP broker at ${host}: ${reason}` +
+          tlsAdvice(reason, broker, { flag: "--amqp-broker", scheme: "amqps" }),
+      );
   }
 }
 

@@ -16,6 +16,7 @@ export async function visit({ url = "", ...own }: Options, signal: AbortSignal):
   try {
     const connection = await BrokerConnection.open({
       broker,
+      ca: own.ca,
       name: "tributary doctor",
       heartbeatS,
       connectTimeoutMs,
@@ -26,6 +27,6 @@ export async function visit({ url = "", ...own }: Options, signal: AbortSignal):
     await connection.end();
     return `${placeOf(broker)} lets the server in, into the virtual host ${broker.vhost}`;
   } catch (error) {
-    throw told(error, { host: placeOf(broker), federation: "" });
+    throw told(error, { broker, federation: "" });
   }
 }

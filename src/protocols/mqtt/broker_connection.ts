@@ -5,7 +5,7 @@ import { Buffer } from "node:buffer";
 import { Socket } from "node:net";
 import type { IClientOptions, MqttClient } from "mqtt";
 import type { Broker } from "./broker_options.ts";
-import { connectBy, TCP } from "./transport.ts";
+import { connectBy, TCP, TLS } from "./transport.ts";
 import { type Level, ReasonCode } from "./wire.ts";
 
 /** A message from the broker. `taken` lets the broker send one more in its place. */
@@ -19,6 +19,8 @@ export interface Delivery {
 
 export interface BrokerConnectionOptions {
   readonly broker: Broker;
+  /** PEM of the authority that vouches for it; undefined for the public ones. */
+  readonly ca: string | undefined;
   readonly level: Level;
   readonly clientId: string;
   /** Where the broker leaves an empty retained message when this connection is lost, if anywhere. */
@@ -191,8 +193,8 @@ export class BrokerConnection {
 }
 
 function connectTo(options: BrokerConnectionOptions): MqttClient {
-  const { hostname, port } = options.broker;
-  return connectBy(TCP, { hostname, port, ca: undefined }, clientOptions(options));
+  const { broker: { hostname, port, isTls }, ca } = options;
+  return connectBy(isTls ? TLS : TCP, { hostname, port, ca }, clientOptions(options));
 }
 
 function clientOptions(options: BrokerConnectionOptions): IClientOptions {

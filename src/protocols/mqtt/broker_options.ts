@@ -3,14 +3,21 @@
 import * as z from "zod";
 import {
   type BrokerPlace,
+  type BrokerPorts,
   decoded,
   diallingPermissions,
   isReadable,
+  likeness,
   placeIn,
+  placeOf,
 } from "../../contract/broker_place.ts";
+import type { Level } from "./wire.ts";
 
 const MIB = 1024 * 1024;
-const DEFAULT_PORT = 1883;
+const PORTS: BrokerPorts = {
+  plain: { scheme: "mqtt", port: 1883 },
+  tls: { scheme: "mqtts", port: 8883 },
+};
 
 /** Where a broker is, and as whom to enter. */
 export interface Broker extends BrokerPlace {
@@ -19,14 +26,15 @@ export interface Broker extends BrokerPlace {
 }
 
 /**
- * Reads `mqtt://user:password@host:port`.
+ * Reads `mqtt://user:password@host:port`, or `mqtts://` for TLS.
  * @throws {TypeError} for anything else; its message says what to change, and holds no password.
  */
 export function readBroker(text: string): Broker {
   const cannot = "Cannot read the URL of the MQTT broker";
   const url = URL.parse(text);
-  if (url === null || url.protocol !== "mqtt:" || url.hostname === "") {
-    throw new TypeError(`${cannot}: it must be like mqtt://host:${DEFAULT_PORT}`);
+  const place = placeIn(url, PORTS);
+  if (url === null || place === undefined) {
+    throw new TypeError(`${cannot}: it must be like ${likeness(PORTS)}`);
   }
   if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") {
     throw new TypeError(
@@ -34,10 +42,17 @@ export function readBroker(text: string): Broker {
     );
   }
   return {
-    ...placeIn(url, DEFAULT_PORT),
+    ...place,
     username: url.username === "" ? undefined : decoded(url.username),
     password: url.password === "" ? undefined : decoded(url.password),
   };
+}
+
+/** The URL by which clients reach a federation through a broker; they put their own user into it. */
+export function addressAt(broker: Broker, federation: string, level: Level): string {
+  const scheme = broker.isTls ? "mqtts" : "mqtt";
+  const query = level === 4 ? "?v=4" : "";
+  return `${scheme}://${placeOf(broker)}/${encodeURIComponent(federation)}${query}`;
 }
 
 export const options = z.strictObject({
@@ -45,12 +60,17 @@ export const options = z.strictObject({
     .meta({
       flag: "mqtt-broker",
       takes:
-        "a URL like mqtt://user:password@host:1883, user and password if the broker wants them",
+        "a URL like mqtt://user:password@host:1883, mqtts:// for TLS, user and password if the " +
+        "broker wants them",
       secret: true,
     })
     .describe(
       "A broker of one's own, such as Mosquitto or EMQX, through which clients may join too",
     ),
+  ca: z.string().min(1).optional().meta({ takes: "a path" }).describe(
+    "File with the PEM certificate of the authority that vouches for the MQTT broker, where that " +
+      "is no public one",
+  ),
   connectTimeoutMs: z.int().min(100).max(600_000).default(10_000)
     .describe("Milliseconds in which the MQTT broker has to answer"),
   keepAliveS: z.int().min(1).max(3600).default(15)

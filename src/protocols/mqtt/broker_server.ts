@@ -16,12 +16,12 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
-import { placeOf } from "../../contract/broker_place.ts";
+import { placeOf, tlsAdvice } from "../../contract/broker_place.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
 import { BrokerConnection, BrokerRefusal, type Delivery } from "./broker_connection.ts";
-import { type Broker, type Options, readBroker } from "./broker_options.ts";
+import { addressAt, type Broker, type Options, readBroker } from "./broker_options.ts";
 import {
   clientOf,
   type Level,
@@ -109,13 +109,12 @@ export class BrokeredMqttServer implements ProtocolServer {
       this.#connection = connection;
       await this.#settle(connection, level);
       void connection.closed.then((reason) => this.#lost(reason));
-      const query = level === 4 ? "?v=4" : "";
-      const name = encodeURIComponent(this.#server.federation);
-      return [{ wire: this.#server.wire, url: `mqtt://${placeOf(broker)}/${name}${query}` }];
+      const { wire, federation } = this.#server;
+      return [{ wire, url: addressAt(broker, federation, level) }];
     } catch (error) {
       this.#relay?.abandon();
       await this.#connection?.end();
-      throw told(error, placeOf(broker));
+      throw told(error, broker);
     }
   }
 
@@ -126,6 +125,7 @@ export class BrokeredMqttServer implements ProtocolServer {
     const open = (level: Level) =>
       BrokerConnection.open({
         broker,
+        ca: this.#own.ca,
         level,
         clientId: `tributary${this.#instance}`, // [MQTT-3.1.3-5]: every broker takes up to 23 bytes
         cleared: this.#topics.state,
@@ -321,14 +321,16 @@ function brokerOf(url: string): Broker {
 }
 
 /** Why a broker was not entered: a ListenError is for the operator to mend, anything else passes. */
-export function told(error: unknown, host: string): Error {
+export function told(error: unknown, broker: Broker): Error {
   const reason = error instanceof Error ? error.message : String(error);
   if (error instanceof ListenError) return error;
+  const host = placeOf(broker);
   if (error instanceof BrokerRefusal && UNWANTED.has(error.code)) {
     return new ListenError(
       `The MQTT broker at ${host} does not let the server in (${reason}); set user and password in ` +
-        `--mqtt-broker mqtt://user:password@${host}`,
+        `--mqtt-broker ${broker.isTls ? "mqtts" : "mqtt"}://user:password@${host}`,
     );
   }
-  return new Error(`Cannot reach the MQTT broker at ${host}: ${reason}`);
+  const advice = tlsAdvice(reason, broker, { flag: "--mqtt-broker", scheme: "mqtts" });
+  return new Error(`Cannot reach the MQTT broker at ${host}: ${reason}${advice}`);
 }

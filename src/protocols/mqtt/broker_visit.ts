@@ -20,6 +20,7 @@ export async function visit({ url = "", ...own }: Options, signal: AbortSignal):
     const { connection, level } = await atSpokenLevel((level) =>
       BrokerConnection.open({
         broker,
+        ca: own.ca,
         level,
         clientId: `tributary${visitor}`, // [MQTT-3.1.3-5]: every broker takes up to 23 bytes
         keepAliveS: own.keepAliveS,
@@ -32,6 +33,6 @@ export async function visit({ url = "", ...own }: Options, signal: AbortSignal):
     await connection.end();
     return `${placeOf(broker)} lets the server in, by MQTT ${level === 5 ? "5" : "3.1.1"}`;
   } catch (error) {
-    throw told(error, placeOf(broker));
+    throw told(error, broker);
   }
 }

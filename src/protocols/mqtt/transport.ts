@@ -19,11 +19,12 @@ export interface Target {
 }
 
 export const TCP: Transport = { isTls: false, isWebSocket: false, defaultPort: 1883 };
+export const TLS: Transport = { isTls: true, isWebSocket: false, defaultPort: 8883 };
 
 /** By an address's scheme. */
 const transports: Readonly<Record<string, Transport>> = {
   "mqtt:": TCP,
-  "mqtts:": { isTls: true, isWebSocket: false, defaultPort: 8883 },
+  "mqtts:": TLS,
   "mqtt+ws:": { isTls: false, isWebSocket: true, defaultPort: 80 },
   "mqtt+wss:": { isTls: true, isWebSocket: true, defaultPort: 443 },
 };

@@ -1,6 +1,7 @@
 /** A Mosquitto of the tests' own, on a free port, with nothing kept. */
 
 import { join } from "node:path";
+import { type Certificate, schemeOf } from "../../../src/contract/tls.ts";
 import { Daemon } from "./daemon.ts";
 import { lastingPort } from "../../support/lasting_port.ts";
 import { installed } from "./installed.ts";
@@ -10,6 +11,8 @@ export interface MosquittoOptions {
   readonly users?: readonly string[];
   /** Lines of its access control list. */
   readonly rules?: readonly string[];
+  /** With it, the broker speaks TLS and nothing else. */
+  readonly tls?: Certificate;
 }
 
 export class Mosquitto implements AsyncDisposable {
@@ -17,18 +20,21 @@ export class Mosquitto implements AsyncDisposable {
   readonly #directory: string;
   #daemon: Daemon | undefined;
 
-  private constructor(directory: string, port: number) {
+  readonly #scheme: string;
+
+  private constructor(directory: string, port: number, scheme: string) {
     this.#directory = directory;
     this.port = port;
+    this.#scheme = scheme;
   }
 
   /** @param settings Lines of mosquitto.conf beside the listener. */
   static async start(
     settings: readonly string[] = ["allow_anonymous true"],
-    { users, rules }: MosquittoOptions = {},
+    { users, rules, tls }: MosquittoOptions = {},
   ): Promise<Mosquitto> {
     const directory = await Deno.makeTempDir({ prefix: "mosquitto-" });
-    const broker = new Mosquitto(directory, lastingPort());
+    const broker = new Mosquitto(directory, lastingPort(), schemeOf("mqtt", tls));
     const lines = [`listener ${broker.port} 127.0.0.1`, "persistence false", "user root"];
     if (users !== undefined) {
       const file = join(directory, "users");
@@ -41,6 +47,12 @@ export class Mosquitto implements AsyncDisposable {
       await Deno.writeTextFile(file, rules.join("\n") + "\n");
       lines.push(`acl_file ${file}`);
     }
+    if (tls !== undefined) {
+      const [certificate, key] = [join(directory, "server.pem"), join(directory, "server-key.pem")];
+      await Deno.writeTextFile(certificate, tls.certificate);
+      await Deno.writeTextFile(key, tls.key);
+      lines.push(`certfile ${certificate}`, `keyfile ${key}`);
+    }
     await Deno.writeTextFile(broker.#configuration, [...lines, ...settings, ""].join("\n"));
     await broker.startAgain();
     return broker;
@@ -51,7 +63,7 @@ export class Mosquitto implements AsyncDisposable {
   }
 
   get url(): string {
-    return `mqtt://127.0.0.1:${this.port}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
   /** After `kill`, on the same port. */

@@ -1,6 +1,7 @@
 /** A RabbitMQ of the tests' own: node, ports, data and Erlang's port mapper are its own as well. */
 
 import { join } from "node:path";
+import { type Certificate, schemeOf } from "../../../src/contract/tls.ts";
 import { Daemon } from "./daemon.ts";
 import { lastingPort } from "../../support/lasting_port.ts";
 import { installed } from "./installed.ts";
@@ -9,6 +10,8 @@ export interface RabbitmqOptions {
   /** Lines of rabbitmq.conf beside the listener. */
   readonly settings?: readonly string[];
   readonly plugins?: readonly string[];
+  /** With it, the broker speaks TLS and nothing else. */
+  readonly tls?: Certificate;
 }
 
 export class Rabbitmq implements AsyncDisposable {
@@ -18,7 +21,10 @@ export class Rabbitmq implements AsyncDisposable {
   #mapper: Daemon | undefined;
   #daemon: Daemon | undefined;
 
-  private constructor(directory: string) {
+  readonly #scheme: string;
+
+  private constructor(directory: string, scheme: string) {
+    this.#scheme = scheme;
     this.#directory = directory;
     this.#env = {
       HOME: directory, // Erlang's cookie
@@ -34,10 +40,12 @@ export class Rabbitmq implements AsyncDisposable {
     };
   }
 
-  static async start({ settings = [], plugins = [] }: RabbitmqOptions = {}): Promise<Rabbitmq> {
+  static async start(
+    { settings = [], plugins = [], tls }: RabbitmqOptions = {},
+  ): Promise<Rabbitmq> {
     const directory = await Deno.makeTempDir({ prefix: "rabbitmq-" });
-    const broker = new Rabbitmq(directory);
-    const lines = [`listeners.tcp.1 = 127.0.0.1:${broker.port}`, ...settings, ""];
+    const broker = new Rabbitmq(directory, schemeOf("amqp", tls));
+    const lines = [...await broker.#listeners(tls), ...settings, ""];
     await Deno.writeTextFile(join(directory, "rabbitmq.conf"), lines.join("\n"));
     await Deno.writeTextFile(join(directory, "plugins"), `[${plugins.join(",")}].\n`);
     broker.#mapper = await Daemon.start({
@@ -51,8 +59,25 @@ export class Rabbitmq implements AsyncDisposable {
     return broker;
   }
 
+  async #listeners(tls: Certificate | undefined): Promise<string[]> {
+    if (tls === undefined) return [`listeners.tcp.1 = 127.0.0.1:${this.port}`];
+    const [certificate, key] = ["server.pem", "server-key.pem"].map((name) =>
+      join(this.#directory, name)
+    ) as [string, string];
+    await Deno.writeTextFile(certificate, tls.certificate);
+    await Deno.writeTextFile(key, tls.key);
+    return [
+      "listeners.tcp = none",
+      `listeners.ssl.1 = 127.0.0.1:${this.port}`,
+      `ssl_options.certfile = ${certificate}`,
+      `ssl_options.cacertfile = ${certificate}`,
+      `ssl_options.keyfile = ${key}`,
+      "ssl_options.verify = verify_none", // clients prove themselves by a password
+    ];
+  }
+
   get url(): string {
-    return `amqp://127.0.0.1:${this.port}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}`;
   }
 
   /** After `kill`, on the same port, with what was durable. */

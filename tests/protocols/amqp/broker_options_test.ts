@@ -11,18 +11,21 @@ Deno.test("readBroker() reads where a broker is, and as whom to enter what", () 
   assert.deepEqual(readBroker("amqp://broker.example"), {
     hostname: "broker.example",
     port: 5672,
+    isTls: false,
     vhost: "/",
     ...guest,
   });
   assert.deepEqual(readBroker("amqp://[::1]:5673/"), {
     hostname: "::1",
     port: 5673,
+    isTls: false,
     vhost: "/",
     ...guest,
   });
-  assert.deepEqual(readBroker("amqp://ann:s%40cret@10.0.0.1/a%2Fb"), {
+  assert.deepEqual(readBroker("amqps://ann:s%40cret@10.0.0.1/a%2Fb"), {
     hostname: "10.0.0.1",
-    port: 5672,
+    port: 5671,
+    isTls: true,
     vhost: "a/b",
     username: "ann",
     password: "s@cret",
@@ -32,7 +35,7 @@ Deno.test("readBroker() reads where a broker is, and as whom to enter what", () 
 Deno.test("readBroker() says what is wrong, and never the password", () => {
   const cases: [string, RegExp][] = [
     ["broker.example:5672", /like amqp:\/\/host:5672/],
-    ["amqps://u:secret@host", /like amqp:\/\/host:5672/],
+    ["mqtt://u:secret@host", /like amqp:\/\/host:5672, or amqps:\/\/host:5671 for TLS/],
     ["amqp://u:secret@host/a/b", /with %2F for a slash/],
     ["amqp://u:secret@host/a?heartbeat=1", /the federation's name is --name/],
   ];
@@ -48,6 +51,7 @@ Deno.test("addressAt() shows clients the way, and nobody's password but that of 
   const at = (url: string) => addressAt(readBroker(url), "a b");
   assert.equal(at("amqp://host"), "amqp://guest:guest@host:5672/a%20b");
   assert.equal(at("amqp://ann:secret@[::1]:1"), "amqp://[::1]:1/a%20b");
+  assert.equal(at("amqps://ann:secret@host"), "amqps://host:5671/a%20b");
   assert.equal(at("amqp://ann:secret@host/a%2Fb"), "amqp://host:5672/a%20b?vhost=a%2Fb");
 });
 

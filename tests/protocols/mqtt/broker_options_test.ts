@@ -1,17 +1,29 @@
 import assert from "node:assert/strict";
-import { options, permissions, readBroker } from "../../../src/protocols/mqtt/broker_options.ts";
+import {
+  addressAt,
+  options,
+  permissions,
+  readBroker,
+} from "../../../src/protocols/mqtt/broker_options.ts";
 
 Deno.test("readBroker() reads where a broker is, and as whom to enter", () => {
   const nobody = { username: undefined, password: undefined };
   assert.deepEqual(readBroker("mqtt://broker.example"), {
     hostname: "broker.example",
     port: 1883,
+    isTls: false,
     ...nobody,
   });
-  assert.deepEqual(readBroker("mqtt://[::1]:1884/"), { hostname: "::1", port: 1884, ...nobody });
-  assert.deepEqual(readBroker("mqtt://ann:two%20words@10.0.0.1:1"), {
+  assert.deepEqual(readBroker("mqtt://[::1]:1884/"), {
+    hostname: "::1",
+    port: 1884,
+    isTls: false,
+    ...nobody,
+  });
+  assert.deepEqual(readBroker("mqtts://ann:two%20words@10.0.0.1"), {
     hostname: "10.0.0.1",
-    port: 1,
+    port: 8883,
+    isTls: true,
     username: "ann",
     password: "two words",
   });
@@ -20,7 +32,7 @@ Deno.test("readBroker() reads where a broker is, and as whom to enter", () => {
 Deno.test("readBroker() says what is wrong, and never the password", () => {
   const cases: [string, RegExp][] = [
     ["broker.example:1883", /like mqtt:\/\/host:1883/],
-    ["mqtts://u:secret@host", /like mqtt:\/\/host:1883/],
+    ["amqp://u:secret@host", /like mqtt:\/\/host:1883, or mqtts:\/\/host:8883 for TLS/],
     ["mqtt://u:secret@host/default", /the federation's name is --name/],
     ["mqtt://u:secret@host?x=1", /nothing may come after the port/],
   ];
@@ -30,6 +42,12 @@ Deno.test("readBroker() says what is wrong, and never the password", () => {
       return message.test(error.message);
     });
   }
+});
+
+Deno.test("addressAt() shows clients the way, and nobody's password", () => {
+  const at = (url: string, level: 4 | 5) => addressAt(readBroker(url), "a b", level);
+  assert.equal(at("mqtt://ann:secret@host", 5), "mqtt://host:1883/a%20b");
+  assert.equal(at("mqtts://ann:secret@[::1]", 4), "mqtts://[::1]:8883/a%20b?v=4");
 });
 
 Deno.test("permissions() allow the broker's address and nothing else", () => {
