@@ -35,7 +35,6 @@ export function likeness({ plain, tls }: BrokerPorts): string {
   return `${plain.scheme}://host:${plain.port}, or ${tls.scheme}://host:${tls.port} for TLS`;
 }
 
-/** As Deno puts it; of several causes, Deno 2.6 says the last one alone. */
 const TLS_FAILED = /certificate|corrupt message|before secure TLS|write UNKNOWN/i;
 /** What a port that wants TLS does with anything else. */
 const HUNG_UP = /ECONNRESET|closed the connection/;
@@ -51,7 +50,7 @@ export function tlsAdvice(
       ? `; if it wants TLS on that port, ${flag} has to begin with ${scheme}://`
       : "";
   }
-  if (!TLS_FAILED.test(reason)) return "";
+  if (!TLS_FAILED.test(reason) && !HUNG_UP.test(reason)) return ""; // Deno 2.6 tells no cause
   return `; ${flag} has to name a port where it speaks TLS, by a name that its certificate is for, ` +
     `and ${flag}-ca the authority that vouches for it unless that is a public one`;
 }

@@ -78,16 +78,19 @@ function connectByTcp(to: NetConnectOpts | number | string): Socket {
 }
 
 function openTcp(to: { readonly host: string; readonly port: number }): Socket {
-  return prompt(connect(to));
+  return prompt(connect(to), "connect");
 }
 
 function openTls({ hostname: host, port, ca }: Target): Socket {
-  return prompt(connectTls({
-    host,
-    port,
-    ...(isIP(host) === 0 && { servername: host }), // RFC 6066 §3: no addresses
-    ...(ca !== undefined && { ca }),
-  }));
+  return prompt(
+    connectTls({
+      host,
+      port,
+      ...(isIP(host) === 0 && { servername: host }), // RFC 6066 §3: no addresses
+      ...(ca !== undefined && { ca }),
+    }),
+    "secureConnect",
+  ); // Deno 2.6 has no handshake after an earlier setNoDelay
 }
 
 /**
@@ -95,8 +98,8 @@ function openTls({ hostname: host, port, ca }: Target): Socket {
  * algorithm (RFC 896) and the other side's delayed acknowledgements (RFC 1122 §4.2.3.2) would add
  * some 40 ms to every exchange through a broker.
  */
-function prompt(socket: Socket): Socket {
-  return socket.once("connect", () => socket.setNoDelay(true));
+function prompt(socket: Socket, opened: "connect" | "secureConnect"): Socket {
+  return socket.once(opened, () => socket.setNoDelay(true));
 }
 
 /** The TCP or TLS socket of a connection, once there is one. */
