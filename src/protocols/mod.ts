@@ -1,7 +1,13 @@
 /** The list of protocols: what starts each one's Worker, and who dials its URLs. */
 
-import type { Connection, Dial, DialOptions } from "../contract/connection.ts";
+import {
+  type Connection,
+  ConnectionLost,
+  type Dial,
+  type DialOptions,
+} from "../contract/connection.ts";
 import { dialSealed } from "../contract/sealed_connection.ts";
+import { serverAdvice } from "../contract/tls_advice.ts";
 import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
 import * as dds from "./dds/options.ts";
@@ -157,6 +163,12 @@ const PRIVATE: ReadonlySet<string> = new Set(["quic:", "wss:", "grpcs:"]);
 export async function dialUrl(url: URL, options: DialOptions): Promise<Connection> {
   const { dial } = await loaderOf(url)();
   const { token } = options;
-  if (token === undefined || PRIVATE.has(url.protocol)) return await dial(url, options);
-  return await dialSealed(url, { ...options, token }, dial);
+  try {
+    if (token === undefined || PRIVATE.has(url.protocol)) return await dial(url, options);
+    return await dialSealed(url, { ...options, token }, dial);
+  } catch (error) {
+    if (!(error instanceof ConnectionLost)) throw error;
+    const { message } = error;
+    throw new ConnectionLost(message + serverAdvice(message, url), { cause: error });
+  }
 }

@@ -7,7 +7,6 @@ import {
   likeness,
   placeIn,
   placeOf,
-  tlsAdvice,
 } from "../../src/contract/broker_place.ts";
 
 const ports: BrokerPorts = {
@@ -26,17 +25,6 @@ Deno.test("placeIn() takes brackets off, and the port of the scheme where none i
 
 Deno.test("likeness() shows both schemes with their ports", () => {
   assert.equal(likeness(ports), "mqtt://host:1883, or mqtts://host:8883 for TLS");
-});
-
-Deno.test("tlsAdvice() speaks of TLS where it failed or may be wanted, and nowhere else", () => {
-  const place = { hostname: "broker", port: 1, isTls: true };
-  const of = { flag: "--mqtt-broker", scheme: "mqtts" };
-  const advice = tlsAdvice("self-signed certificate", place, of);
-  assert.match(advice, /^; --mqtt-broker has to name .*, and --mqtt-broker-ca the authority/);
-  assert.equal(tlsAdvice("connect ECONNREFUSED", place, of), "");
-  const plain = { ...place, isTls: false };
-  assert.equal(tlsAdvice("certificate", plain, of), "");
-  assert.match(tlsAdvice("read ECONNRESET", plain, of), /--mqtt-broker has to begin with mqtts:/);
 });
 
 Deno.test("placeOf() brackets an IPv6 address", () => {

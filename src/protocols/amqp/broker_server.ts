@@ -16,7 +16,8 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
-import { placeOf, tlsAdvice } from "../../contract/broker_place.ts";
+import { placeOf } from "../../contract/broker_place.ts";
+import { brokerAdvice } from "../../contract/tls_advice.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
@@ -279,7 +280,7 @@ export function told(
     default:
       return new Error(
         `Cannot reach the AMQP broker at ${host}: ${reason}` +
-          tlsAdvice(reason, broker, { flag: "--amqp-broker", scheme: "amqps" }),
+          brokerAdvice(reason, broker, { flag: "--amqp-broker", scheme: "amqps" }),
       );
   }
 }

@@ -16,7 +16,8 @@ import {
   type Traffic,
   type Upcalls,
 } from "../../contract/protocol_server.ts";
-import { placeOf, tlsAdvice } from "../../contract/broker_place.ts";
+import { placeOf } from "../../contract/broker_place.ts";
+import { brokerAdvice } from "../../contract/tls_advice.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";
@@ -331,6 +332,6 @@ export function told(error: unknown, broker: Broker): Error {
         `--mqtt-broker ${broker.isTls ? "mqtts" : "mqtt"}://user:password@${host}`,
     );
   }
-  const advice = tlsAdvice(reason, broker, { flag: "--mqtt-broker", scheme: "mqtts" });
+  const advice = brokerAdvice(reason, broker, { flag: "--mqtt-broker", scheme: "mqtts" });
   return new Error(`Cannot reach the MQTT broker at ${host}: ${reason}${advice}`);
 }
