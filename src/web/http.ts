@@ -144,7 +144,9 @@ export class HttpListener {
 
 /**
  * Resolves when all of it has left. By hand: Deno's `stream.pipeline` closes the connection behind
- * each response. @throws when the peer is gone, or the body breaks off.
+ * each response. Each chunk leaves before the next one, and so the last one before the end: an end
+ * behind it would be an empty write, whose callback Deno's TLS sockets lose now and then, and with it
+ * every later answer on that connection. @throws when the peer is gone, or the body breaks off.
  */
 async function write(
   { status, headers, body }: Response,
@@ -158,10 +160,9 @@ async function write(
   else {
     for await (const chunk of body ?? []) {
       if (outgoing.destroyed) throw new Error("The peer is gone");
-      if (outgoing.write(chunk)) continue;
-      const drained = Promise.withResolvers<void>();
-      outgoing.once("drain", drained.resolve);
-      await Promise.race([drained.promise, closed.promise]);
+      const left = Promise.withResolvers<void>();
+      outgoing.write(chunk, () => left.resolve());
+      await Promise.race([left.promise, closed.promise]);
     }
   }
   outgoing.end();

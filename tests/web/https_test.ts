@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { exit } from "../../src/cli/exit.ts";
 import { run } from "../../src/cli/status.ts";
 import { options } from "../../src/web/options.ts";
+import { packageFiles } from "../../src/web/packages.ts";
 import { Web } from "../../src/web/web.ts";
 import { capturedIo } from "../cli/captured_io.ts";
 import { Awaitable } from "../support/awaitable.ts";
@@ -61,6 +62,20 @@ Deno.test("Web with a certificate answers by HTTPS, several times on one connect
   const status = await fetch(new URL("status", url), { client });
   assert.deepEqual(await status.json(), JSON.parse(JSON.stringify(sampleStatus)));
   assert.equal(bench.refusals.all.length, 0);
+});
+
+Deno.test("Web sends one file after the other on one connection", async () => {
+  await using bench = new Bench();
+  const url = await bench.listen();
+  // One connection for all: a second one would hide that the first has no more answers.
+  using client = Deno.createHttpClient({ caCerts: [ca], poolMaxIdlePerHost: 1, http2: false });
+  const file = packageFiles().get("/join/mnist/train-labels-idx1-ubyte");
+  assert.ok(file);
+  const { size } = await Deno.stat(file.path);
+  for (let turn = 0; turn < 100; turn++) {
+    const answer = await fetch(new URL("/join/mnist/train-labels-idx1-ubyte", url), { client });
+    assert.equal((await answer.bytes()).length, size);
+  }
 });
 
 Deno.test("Web refuses plain HTTP on its TLS port once, and serves the others", async () => {
