@@ -87,8 +87,10 @@ function hostOf(text: string): string {
 
 /** RFC 1123 §2.1, and a wildcard for its first label. */
 function isHost(name: string): boolean {
-  return isIP(name) !== 0 ||
-    (/^(\*\.)?([a-z\d]([a-z\d-]{0,61}[a-z\d])?\.?)+$/i.test(name) && name.length <= 253);
+  if (isIP(name) !== 0) return true;
+  const labels = name.replace(/^\*\./, "").replace(/\.$/, "").split(".");
+  return name.length <= 253 &&
+    labels.every((label) => /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i.test(label));
 }
 
 async function exists(path: string): Promise<boolean> {

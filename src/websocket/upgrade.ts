@@ -35,8 +35,10 @@ export function readUpgrade(head: string): UpgradeRequest | string {
   if (path === undefined) return "The request is not an HTTP/1.1 GET";
   const fields = new Map<string, string>();
   for (const line of lines) {
-    const [, name, value = ""] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(line) ?? [];
+    // One way to match only: a stranger's line must not make it try again and again.
+    const [, name, text = ""] = /^([^\s:]+):(.*)$/.exec(line) ?? [];
     if (name === undefined) return "The request has a broken header field";
+    const value = text.trim();
     const known = fields.get(name.toLowerCase());
     fields.set(name.toLowerCase(), known === undefined ? value : `${known}, ${value}`);
   }

@@ -51,6 +51,11 @@ for (
   });
 }
 
+Deno.test("readUpgrade() is done with 8 KB of blanks at once", () => {
+  // A pattern that can match them in many ways would take minutes, and nobody else were served.
+  assert.match(String(readUpgrade(`${head()}\r\na:${" ".repeat(8000)}\n`)), /broken header field/);
+});
+
 Deno.test("readUpgrade() takes field names in any case, and lists in several fields", () => {
   const request = readUpgrade(
     [

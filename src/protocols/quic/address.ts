@@ -40,7 +40,8 @@ export function addressOf(url: URL): QuicAddress {
 /** The federation that a path names; undefined where percent-encoding is broken. */
 export function federationOf(path: string): string | undefined {
   try {
-    return decodeURIComponent(path.replace(/^\/|[?#].*$/g, ""));
+    const end = path.search(/[?#]/);
+    return decodeURIComponent(path.slice(path.startsWith("/") ? 1 : 0, end < 0 ? undefined : end));
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { addressOf, urlOf } from "../../../src/protocols/quic/address.ts";
+import { addressOf, federationOf, urlOf } from "../../../src/protocols/quic/address.ts";
 
 const hash = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => new Uint8Array(bytes));
 
@@ -37,3 +37,10 @@ for (
     );
   });
 }
+
+Deno.test("federationOf() reads a path up to its query or fragment", () => {
+  assert.equal(federationOf("/a%20b?c=d#e"), "a b");
+  assert.equal(federationOf("default#?"), "default");
+  assert.equal(federationOf("/"), "");
+  assert.equal(federationOf("/%ff"), undefined);
+});
