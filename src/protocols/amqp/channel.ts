@@ -287,7 +287,7 @@ export class Channel implements Deliverer {
     if (exchange === UP) membership.check(UP, routingKey);
     else if (exchange === DOWN || (exchange !== "" && vhost.exchange(exchange).settings.internal)) {
       throw new AmqpException("ACCESS_REFUSED", `nobody may publish to exchange '${exchange}'`);
-    }
+    } else vhost.requireShared(`publishing to exchange '${exchange}'`);
     this.#incoming = new Incoming(fields, maxMessageBytes);
   }
 

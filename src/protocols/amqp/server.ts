@@ -16,7 +16,7 @@ import { listenOn } from "../../contract/tls_conn.ts";
 import { ClientRoute } from "./client_route.ts";
 import { AmqpConnection, type Ground } from "./connection.ts";
 import type { Options } from "./options.ts";
-import { VirtualHost } from "./vhost.ts";
+import { VirtualHost, type VirtualHostBounds } from "./vhost.ts";
 import { LONGEST_FEDERATION_BYTES } from "./wire.ts";
 
 /** Sockets beyond `maxConnections` that are still told why they are turned away. */
@@ -43,7 +43,7 @@ export class AmqpServer implements ProtocolServer {
   constructor(server: ServerOptions, own: Options) {
     this.#server = server;
     this.#own = own;
-    this.#vhost = new VirtualHost(own, (isFull) => {
+    this.#vhost = new VirtualHost(boundsOf(server, own), (isFull) => {
       for (const connection of this.#connections.keys()) {
         connection.block(isFull ? "the queues are full" : undefined);
       }
@@ -187,6 +187,14 @@ export class AmqpServer implements ProtocolServer {
     }
     await this.#closed.promise.catch(() => {});
   }
+}
+
+/** Where tokens are required, strangers together must leave room for whoever has one. */
+function boundsOf({ tokens, maxConnections }: ServerOptions, own: Options): VirtualHostBounds {
+  if (tokens === undefined) return own;
+  const share = Math.max(1, Math.floor(own.maxDeclared / maxConnections));
+  const maxDeclaredPerConnection = Math.min(own.maxDeclaredPerConnection, share);
+  return { ...own, maxDeclaredPerConnection, isPrivate: true };
 }
 
 /** A connection that failed before it was accepted says nothing of the listener. */

@@ -25,6 +25,11 @@ export interface VirtualHostBounds {
   readonly maxQueueMessages: number;
   readonly maxQueueBytes: number;
   readonly maxHeldBytes: number;
+  /**
+   * Connections share nothing but fl.up and fl.down, as where tokens are required: what a stranger
+   * made would outlive its connection, and take room from those who have a token.
+   */
+  readonly isPrivate?: boolean;
 }
 
 export class VirtualHost {
@@ -64,6 +69,7 @@ export class VirtualHost {
     const held = this.#exchanges.get(asked.name);
     if (held === undefined) {
       refuseReserved("exchange", asked.name);
+      this.requireShared(`exchange '${asked.name}'`);
       this.#admit(declarer);
       const exchange = new Exchange(asked);
       this.#exchanges.set(asked.name, exchange);
@@ -121,6 +127,7 @@ export class VirtualHost {
       return queue;
     }
     if (asked.name !== "") refuseReserved("queue", asked.name);
+    if (asked.owner === undefined) this.requireShared(`queue '${asked.name}', not exclusive`);
     this.#admit(declarer);
     const name = asked.name === "" ? generatedName("amq.gen-") : asked.name;
     const queue = new Queue({ ...asked, name }, this.#queueBounds);
@@ -182,6 +189,15 @@ export class VirtualHost {
       ? []
       : [named];
     return queues.filter((queue) => queue.feed === undefined);
+  }
+
+  /** @throws {AmqpException} 403 where connections share nothing, and `what` would be shared. */
+  requireShared(what: string): void {
+    if (!this.#bounds.isPrivate) return;
+    throw new AmqpException(
+      "ACCESS_REFUSED",
+      `${what}: where tokens are required there are exclusive queues, fl.up and fl.down alone`,
+    );
   }
 
   /** A connection is over: its exclusive queues go with it (1.7 declare, exclusive). */
