@@ -24,7 +24,7 @@ import { ProgressBar } from "./progress.ts";
 import { Repeats } from "./repeats.ts";
 import { saveModel } from "./saved_model.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
-import { explain } from "./wire_table.ts";
+import { addressText, explain } from "./wire_table.ts";
 
 interface JoinFlags extends TokenFlags {
   readonly data?: string;
@@ -264,7 +264,7 @@ class Watcher implements Disposable {
         const { url, reason, retryInMs } = event;
         const level = this.#repeats.level(url, reason, "warning");
         return this.#log.write(level, "server not reached", {
-          url: shortened(url),
+          url: addressText(url),
           reason,
           retry_in_ms: retryInMs === undefined ? undefined : Math.round(retryInMs),
         });
@@ -350,11 +350,6 @@ function oneOf<Value extends string>(
   throw new OperatorError(
     `${flag} is ${JSON.stringify(value)}, but must be ${values.join(" or ")}`,
   );
-}
-
-/** Certificates in URLs are long. */
-function shortened(url: string): string {
-  return url.length > 60 ? `${url.slice(0, 57)}...` : url;
 }
 
 /** A client id has 1 to 64 of these characters. */

@@ -19,7 +19,7 @@ export function explain(
   { explain = false, logFormat, log, output }: ExplainOptions,
 ): void {
   if (choice === "stay" && !explain) return;
-  const fields = { choice: WORDS[choice], url: short(url), reason };
+  const fields = { choice: WORDS[choice], url: addressText(url), reason };
   if (!explain) return log.write("info", "wire chosen", fields);
   if (logFormat === "json") {
     log.write("info", "wire chosen", fields);
@@ -42,7 +42,7 @@ const WORDS = {
 function columnsOf(chosen: string): Column<WireFigures>[] {
   return [
     { title: "", text: ({ url }) => url === chosen ? ">" : "" },
-    { title: "wire", text: ({ url }) => short(url) },
+    { title: "wire", text: ({ url }) => addressText(url) },
     { title: "standing", text: ({ standing }) => standing },
     { title: "connect", text: (wire) => seconds(wire.connectSeconds), align: "right" },
     { title: "down", text: (wire) => rate(wire.downBytesPerSecond), align: "right" },
@@ -56,7 +56,7 @@ function columnsOf(chosen: string): Column<WireFigures>[] {
 function figures(wire: WireFigures) {
   const { standing, failures, unusedRounds } = wire;
   return {
-    url: short(wire.url),
+    url: addressText(wire.url),
     standing,
     connect_s: wire.connectSeconds,
     down_bytes_per_s: wire.downBytesPerSecond,
@@ -76,7 +76,7 @@ function rate(bytesPerSecond: number | undefined): string {
 }
 
 /** What tells two addresses of a server apart; certificates in them are long, passwords secret. */
-function short(url: string): string {
+export function addressText(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }

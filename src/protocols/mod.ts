@@ -8,6 +8,7 @@ import {
 } from "../contract/connection.ts";
 import { dialSealed } from "../contract/sealed_connection.ts";
 import { serverAdvice } from "../contract/tls_advice.ts";
+import { shownUrl } from "../contract/shown_url.ts";
 import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
 import * as dds from "./dds/options.ts";
@@ -146,7 +147,7 @@ function loaderOf(url: URL): () => Promise<{ readonly dial: Dial }> {
   const load = dialers[url.protocol];
   if (load !== undefined) return load;
   const schemes = Object.keys(dialers).map((scheme) => `${scheme}//`).join(", ");
-  throw new TypeError(`Cannot join ${url.href}: its scheme must be one of ${schemes}`);
+  throw new TypeError(`Cannot join ${shownUrl(url)}: its scheme must be one of ${schemes}`);
 }
 
 /**

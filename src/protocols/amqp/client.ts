@@ -10,6 +10,7 @@ import {
 } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage } from "../../contract/federation_pb.ts";
+import { shownUrl } from "../../contract/shown_url.ts";
 import { Inbox } from "./inbox.ts";
 import { DOWN, PRODUCT, returnKey, routingKey, UP } from "./wire.ts";
 
@@ -77,12 +78,16 @@ interface Destination {
 function readUrl(url: URL): Destination & { readonly federation: string } {
   const isTls = url.protocol === "amqps:";
   if (!isTls && url.protocol !== "amqp:") {
-    throw new TypeError(`Cannot dial ${url.href}: an AMQP address begins with amqp:// or amqps://`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: an AMQP address begins with amqp:// or amqps://`,
+    );
   }
   const federation = decoded(url.pathname.slice(1));
   if (url.hostname === "" || federation === "") {
     throw new TypeError(
-      `Cannot dial ${url.href}: give host and federation name, as in amqp://127.0.0.1:5672/default`,
+      `Cannot dial ${
+        shownUrl(url)
+      }: give host and federation name, as in amqp://127.0.0.1:5672/default`,
     );
   }
   const hostname = url.hostname.replace(/^\[|\]$/g, "");

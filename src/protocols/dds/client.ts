@@ -7,6 +7,7 @@ import {
 } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
+import { shownUrl } from "../../contract/shown_url.ts";
 import {
   type Cyclone,
   DATA_AVAILABLE,
@@ -44,7 +45,9 @@ const FAREWELL_MS = 1000;
 export const dial: Dial = async (url, { clientId, signal, sealed = false }) => {
   const address = addressOf(url);
   if (!isClientId(clientId)) {
-    throw new TypeError(`Cannot dial ${url}: ${clientId} is no client id; use A-Z a-z 0-9 . _ -`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: ${clientId} is no client id; use A-Z a-z 0-9 . _ -`,
+    );
   }
   const connection = DdsConnection.open(address, { clientId, sealed });
   const patience = AbortSignal.any([signal, AbortSignal.timeout(MATCH_TIMEOUT_MS)]);

@@ -5,6 +5,8 @@
  * their meaning. So the Receipt alone carries it, and there is no table of codes here.
  */
 
+import { shownUrl } from "../../contract/shown_url.ts";
+
 export const TOPIC_UP = "fl_up";
 export const TOPIC_DOWN = "fl_down";
 
@@ -58,13 +60,15 @@ export function addressOf(url: URL): DdsAddress {
   const federation = decoded(url.pathname.slice(1));
   const domain = Number(url.searchParams.get("domain") ?? 0);
   if (url.protocol !== "dds:" || url.hostname === "" || url.port === "") {
-    throw new TypeError(`Cannot dial ${url}: write dds://host:port/federation`);
+    throw new TypeError(`Cannot dial ${shownUrl(url)}: write dds://host:port/federation`);
   }
   if (federation === undefined || federation === "") {
-    throw new TypeError(`Cannot dial ${url}: name the federation, as in dds://host:port/default`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: name the federation, as in dds://host:port/default`,
+    );
   }
   if (!Number.isInteger(domain) || domain < 0 || domain > 232) {
-    throw new TypeError(`Cannot dial ${url}: domain must be 0 to 232`);
+    throw new TypeError(`Cannot dial ${shownUrl(url)}: domain must be 0 to 232`);
   }
   return { hostname: url.hostname, port: Number(url.port), federation, domain };
 }

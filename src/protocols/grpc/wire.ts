@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import { Metadata, type MethodDefinition, status as Status } from "@grpc/grpc-js";
 import { Federation, Verdict } from "../../contract/federation_pb.ts";
+import { shownUrl } from "../../contract/shown_url.ts";
 
 /** Metadata of a Session call: the federation name, percent-encoded as in the URL. */
 const FEDERATION_KEY = "tributary-federation";
@@ -94,7 +95,9 @@ export function targetOf(
   const isGrpc = isTls || url.protocol === "grpc:";
   if (!isGrpc || url.hostname === "" || path.includes("/") || !plain) {
     throw new TypeError(
-      `Cannot read ${url.href}: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
+      `Cannot read ${
+        shownUrl(url)
+      }: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
     );
   }
   return {

@@ -10,6 +10,7 @@ import {
 } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type DialOptions } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
+import { shownUrl } from "../../contract/shown_url.ts";
 import { Backlog } from "./backlog.ts";
 import { connectBy, socketOf, type Transport, transportOf } from "./transport.ts";
 import { type Level, ReasonCode, type Topics, topicsOf } from "./wire.ts";
@@ -65,7 +66,7 @@ export async function dial(url: URL, options: DialOptions): Promise<Connection> 
 }
 
 function destinationOf(url: URL): Destination {
-  const cannot = `Cannot read ${url.href} as an MQTT address`;
+  const cannot = `Cannot read ${shownUrl(url)} as an MQTT address`;
   const transport = transportOf(url.protocol);
   if (transport === undefined) {
     throw new TypeError(

@@ -1,5 +1,7 @@
 /** `quic://host:port/federation?hash=…`: what a client must know to reach and to trust a server. */
 
+import { shownUrl } from "../../contract/shown_url.ts";
+
 const HASH_BYTES = 32;
 
 export interface QuicAddress {
@@ -20,14 +22,16 @@ export function urlOf({ hostname, port, federation, hash }: QuicAddress): string
 /** @throws {TypeError} when the URL is no address of this wire; its message says what to change. */
 export function addressOf(url: URL): QuicAddress {
   if (url.protocol !== "quic:") {
-    throw new TypeError(`Cannot dial ${url}: a QUIC address begins with quic://`);
+    throw new TypeError(`Cannot dial ${shownUrl(url)}: a QUIC address begins with quic://`);
   }
   if (url.hostname === "" || url.port === "") {
-    throw new TypeError(`Cannot dial ${url}: write quic://host:port/federation`);
+    throw new TypeError(`Cannot dial ${shownUrl(url)}: write quic://host:port/federation`);
   }
   const federation = federationOf(url.pathname);
   if (federation === undefined || federation === "") {
-    throw new TypeError(`Cannot dial ${url}: name the federation, as in quic://host:port/default`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: name the federation, as in quic://host:port/default`,
+    );
   }
   return {
     hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
@@ -62,5 +66,7 @@ function hashOf(url: URL): Uint8Array<ArrayBuffer> | undefined {
   } catch {
     // Said below.
   }
-  throw new TypeError(`Cannot dial ${url}: hash= is the server's certificate hash, copied whole`);
+  throw new TypeError(
+    `Cannot dial ${shownUrl(url)}: hash= is the server's certificate hash, copied whole`,
+  );
 }

@@ -3,6 +3,7 @@
 import { decodeServerMessage, encodeClientMessage } from "../../contract/codec.ts";
 import { type Connection, ConnectionLost, type Dial } from "../../contract/connection.ts";
 import type { ClientMessage, ServerMessage } from "../../contract/federation_pb.ts";
+import { shownUrl } from "../../contract/shown_url.ts";
 import { federationOf } from "./address.ts";
 import { endOf, sentence, within } from "./ending.ts";
 import type { Meter } from "./frames.ts";
@@ -21,10 +22,14 @@ const BROKEN = 4007;
 /** Dials `ws://host:port/federation`. */
 export const dial: Dial = async (url, { signal, ca }) => {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") {
-    throw new TypeError(`Cannot dial ${url}: a WebSocket address begins with ws:// or wss://`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: a WebSocket address begins with ws:// or wss://`,
+    );
   }
   if (!federationOf(url.pathname)) {
-    throw new TypeError(`Cannot dial ${url}: name the federation, as in ws://host:port/default`);
+    throw new TypeError(
+      `Cannot dial ${shownUrl(url)}: name the federation, as in ws://host:port/default`,
+    );
   }
   try {
     signal.throwIfAborted();

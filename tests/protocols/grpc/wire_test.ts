@@ -44,8 +44,9 @@ Deno.test("targetOf() says what a gRPC URL looks like", () => {
   ) {
     assert.throws(() => targetOf(new URL(url)), {
       name: "TypeError",
-      message:
-        `Cannot read ${url}: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
+      message: `Cannot read ${
+        url.replace("secret", "***")
+      }: a gRPC URL is grpc://host:port/federation-name, or grpcs:// for TLS`,
     });
   }
 });
