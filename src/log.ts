@@ -1,6 +1,7 @@
 /** Log lines on stderr, for people or for programs. Written with LogTape; nothing else logs. */
 
 import { configureSync, getLogger, type LogRecord, resetSync } from "@logtape/logtape";
+import { printableJson } from "./printable.ts";
 
 export type Level = "debug" | "info" | "warning" | "error";
 
@@ -44,12 +45,8 @@ export function openLog({ level, format, output }: LogOptions): Log & Disposable
 
 /** `{"time":"2026-01-31T12:00:00.000Z","level":"info","message":"round closed","round":3}` */
 function jsonLine(record: LogRecord): string {
-  return JSON.stringify({
-    time: timeOf(record),
-    level: record.level,
-    message: messageOf(record),
-    ...record.properties,
-  });
+  const head = { time: timeOf(record), level: record.level, message: messageOf(record) };
+  return printableJson({ ...head, ...record.properties, ...head }); // a peer's metric may be called time
 }
 
 const COLOURS: Readonly<Record<string, number>> = { debug: 90, info: 36, warning: 33, error: 31 };
@@ -59,7 +56,7 @@ function textLine(record: LogRecord, { colours }: { colours: boolean }): string 
   const paint = (code: number, text: string) => colours ? `\x1b[${code}m${text}\x1b[0m` : text;
   const fields = Object.entries(record.properties).filter(([, value]) => value !== undefined).map((
     [name, value],
-  ) => `${paint(90, `${name}=`)}${shown(value)}`);
+  ) => `${paint(90, `${shown(name)}=`)}${shown(value)}`);
   const level = paint(COLOURS[record.level] ?? 31, record.level.padEnd(7));
   const head = `${paint(90, timeOf(record))} ${level} ${messageOf(record)}`;
   return fields.length === 0 ? head : `${head}  ${fields.join(" ")}`;
@@ -74,9 +71,9 @@ function timeOf(record: LogRecord): string {
   return new Date(record.timestamp).toISOString();
 }
 
-/** Peers choose some of the texts: what is not plain is quoted, so that no line can be forged. */
+/** Peers choose some of the texts, and of the names: what is not plain is quoted, so that no line can be forged. */
 function shown(value: unknown): string {
   if (typeof value === "number") return String(Number(value.toPrecision(6)));
   const text = Array.isArray(value) ? value.join(",") : String(value);
-  return /^[\w.:/@+%?=&,;#~-]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:/@+%?=&,;#~-]+$/.test(text) ? text : printableJson(text);
 }

@@ -64,6 +64,26 @@ Deno.test("openLog lets no peer forge a line or move the cursor", () => {
   );
 });
 
+Deno.test("openLog lets no name of a peer's metric move the cursor, nor C1 controls or marks of direction", () => {
+  const output = captured();
+  using log = openLog({ level: "info", format: "text", output });
+  log.write("info", "finished", { "\x1b[2Jloss": 1, reason: "\x9b2J\u202e\u2028" });
+  assert.equal(
+    output.text(),
+    'TIME info    finished  "\\u001b[2Jloss"=1 reason="\\u009b2J\\u202e\\u2028"\n',
+  );
+});
+
+Deno.test("openLog lets no field of a peer's take the place of a JSON line's own", () => {
+  const output = captured();
+  using log = openLog({ level: "info", format: "json", output });
+  log.write("info", "finished", { level: 3, time: 4, message: 5, loss: 1, reason: "\x9b2J" });
+  assert.equal(
+    output.text(),
+    '{"time":"TIME","level":"info","message":"finished","loss":1,"reason":"\\u009b2J"}\n',
+  );
+});
+
 Deno.test("openLog takes braces in fields and messages for what they are", () => {
   const output = captured();
   using log = openLog({ level: "info", format: "text", output });

@@ -14,7 +14,7 @@ import { available } from "../server/available.ts";
 import { benchReport, benchTables } from "./bench_tables.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
-import { type Format, formatOption } from "./format.ts";
+import { type Format, formatOption, jsonDocument } from "./format.ts";
 import type { Io } from "./io.ts";
 import { ProgressBar } from "./progress.ts";
 import { setUpDds } from "./set_up.ts";
@@ -87,7 +87,7 @@ async function bench(flags: BenchFlags, io: Io): Promise<ExitCode> {
   const figures = await measured(config, weightBytes, io);
   io.stdout.write(
     format === "json"
-      ? JSON.stringify({ ...benchReport(figures), missing }) + "\n"
+      ? jsonDocument({ ...benchReport(figures), missing })
       : benchTables(figures, missing, io.stdout),
   );
   if (figures.mistakes.length > 0) throw new Failure(figures.mistakes.join("; "));

@@ -39,7 +39,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const asked = command(io);
   await parse(asked, args);
   const [shell = ""] = asked.args;
-  const script = SCRIPTS[shell];
+  const script = Object.hasOwn(SCRIPTS, shell) ? SCRIPTS[shell] : undefined; // not `toString`
   if (script === undefined) {
     throw new OperatorError(
       `${JSON.stringify(shell)} is no shell that completions are for; name ${SHELLS.join(", ")}`,

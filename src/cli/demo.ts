@@ -12,7 +12,7 @@ import { PROTOCOLS } from "../protocols/mod.ts";
 import { available } from "../server/available.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
-import { type Format, formatOption } from "./format.ts";
+import { type Format, formatOption, jsonDocument } from "./format.ts";
 import type { Io, Output } from "./io.ts";
 import { paint } from "./paint.ts";
 import { ProgressBar } from "./progress.ts";
@@ -87,9 +87,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   show[Symbol.dispose]();
   const mistakes = mistakesOf(result, config);
   io.stdout.write(
-    flags.format === "json"
-      ? JSON.stringify(report(result, missing)) + "\n"
-      : summary(result, missing, io),
+    flags.format === "json" ? jsonDocument(report(result, missing)) : summary(result, missing, io),
   );
   if (mistakes.length > 0) throw new Failure(mistakes.join("; "));
   return exit.ok;

@@ -1,15 +1,16 @@
 /** `tributary doctor`: what would keep a server with these settings from its work, and what to do. */
 
 import type { Command } from "commander";
+import { printable } from "../printable.ts";
 import { makeCommand, parse } from "./command.ts";
 import { addConfigFlags, configOf } from "./config_flags.ts";
 import { examine } from "./doctor/examination.ts";
 import type { Finding, State } from "./doctor/finding.ts";
 import { exit, type ExitCode, Failure } from "./exit.ts";
-import { type Format, formatOption } from "./format.ts";
+import { type Format, formatOption, jsonDocument } from "./format.ts";
 import type { Io, Output } from "./io.ts";
 import { type Look, paint } from "./paint.ts";
-import { printable, table } from "./table.ts";
+import { table } from "./table.ts";
 
 export function command(io: Io): Command {
   const verb = makeCommand({
@@ -43,7 +44,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const [failures, warnings] = [count("failed"), count("warning")];
   io.stdout.write(
     format === "json"
-      ? JSON.stringify({ ok: failures === 0, failed: failures, warnings, checks }) + "\n"
+      ? jsonDocument({ ok: failures === 0, failed: failures, warnings, checks })
       : view(checks, io.stdout),
   );
   return failures === 0 ? exit.ok : exit.usage;

@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../config/config_error.ts";
 import { ListenError } from "../contract/protocol_server.ts";
+import { printable } from "../printable.ts";
 import type { Output } from "./io.ts";
 import { paint } from "./paint.ts";
 
@@ -33,29 +34,36 @@ export class Answered extends Error {
   override readonly name = "Answered";
 }
 
-/** Writes an error for people and chooses the exit code. Only our own bugs show a stack. */
+/**
+ * Writes an error for people and chooses the exit code. Only our own bugs show a stack. A server, a
+ * broker or a program may have chosen some of the words.
+ */
 export function report(error: unknown, stderr: Output): ExitCode {
   if (error instanceof Answered) return exit.ok;
   const label = paint(stderr, "bad", "error:");
+  const say = (sentence: string) => stderr.write(`${label} ${onOneLine(sentence)}\n`);
   if (error instanceof ConfigError) {
-    for (const sentence of error.sentences) stderr.write(`${label} ${sentence}\n`);
+    for (const sentence of error.sentences) say(sentence);
     return exit.usage;
   }
   if (error instanceof OperatorError || error instanceof ListenError) {
-    stderr.write(`${label} ${error.message}\n`);
+    say(error.message);
     return exit.usage;
   }
   if (error instanceof Failure) {
-    stderr.write(`${label} ${error.message}\n`);
+    say(error.message);
     return exit.failed;
   }
   if (error instanceof Suspended) {
-    stderr.write(`${label} ${error.message}\n`);
+    say(error.message);
     return exit.suspended;
   }
   const trace = error instanceof Error ? error.stack ?? error.message : String(error);
-  stderr.write(
-    `${label} this is a bug in Tributary; please report it with these lines\n${trace}\n`,
-  );
+  say("this is a bug in Tributary; please report it with these lines");
+  stderr.write(`${trace.split("\n").map(printable).join("\n")}\n`);
   return exit.failed;
+}
+
+function onOneLine(text: string): string {
+  return printable(text.split("\n").map((line) => line.trim()).join(" "));
 }

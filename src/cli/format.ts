@@ -4,6 +4,7 @@
  */
 
 import { Option } from "commander";
+import { printableJson } from "../printable.ts";
 import { OperatorError } from "./exit.ts";
 
 const FORMATS = ["text", "json"] as const;
@@ -13,6 +14,11 @@ export type Format = (typeof FORMATS)[number];
 /** @param meaning What text and what json is here. */
 export function formatOption(meaning: string): Option {
   return new Option(`--format <${FORMATS.join("|")}>`, meaning).default("text").argParser(formatOf);
+}
+
+/** The one document. */
+export function jsonDocument(value: unknown): string {
+  return `${printableJson(value)}\n`;
 }
 
 function formatOf(text: string): Format {

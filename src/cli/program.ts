@@ -81,7 +81,7 @@ async function dispatch(args: readonly string[], io: Io, verbs: Verbs): Promise<
     addVerb(program, name, verb).action((args: string[]) => call(verb, args));
   }
   program.command("help", { hidden: true }).argument("[verb]").action((name?: string) => {
-    const verb = name === undefined ? undefined : verbs[name];
+    const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
     return verb === undefined ? program.help() : call(verb, ["--help"]);
   });
   await parse(program, args.length === 0 ? ["--help"] : args);

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { Archive, runsIn } from "../vault/archive.ts";
 import { makeArchiveCommand, parseArchive, reading } from "./archive_command.ts";
 import { exit, type ExitCode } from "./exit.ts";
+import { jsonDocument } from "./format.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
@@ -21,7 +22,7 @@ export function command(io: Io): Command {
 export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const { state, json } = await parseArchive(command(io), args);
   const runs = reading(state, () => runsIn(state).flatMap(runOf));
-  if (json) io.stdout.write(JSON.stringify(runs) + "\n");
+  if (json) io.stdout.write(jsonDocument(runs));
   else io.stdout.write(view(runs, io) || `No run is in ${state}.\n`);
   return exit.ok;
 }

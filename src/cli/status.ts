@@ -1,15 +1,16 @@
 /** `tributary status`: asks a running server how far it is. */
 
 import type { Command } from "commander";
+import { printable } from "../printable.ts";
 import { type Status, status as statusSchema } from "../web/status.ts";
 import { makeCommand, parse } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
-import { type Format, formatOption } from "./format.ts";
+import { type Format, formatOption, jsonDocument } from "./format.ts";
 import type { Io, Output } from "./io.ts";
 import { type Look, paint } from "./paint.ts";
 import { bytesText, durationText } from "./quantities.ts";
 import { type Answer, answerOf, type Page } from "./server_page.ts";
-import { printable, table } from "./table.ts";
+import { table } from "./table.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
 
 const DEFAULT_URL = "http://127.0.0.1:8080/";
@@ -42,7 +43,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
     return exit.ok;
   }
   const status = await ask(page);
-  io.stdout.write(format === "json" ? JSON.stringify(status) + "\n" : view(status, io.stdout));
+  io.stdout.write(format === "json" ? jsonDocument(status) : view(status, io.stdout));
   return exit.ok;
 }
 

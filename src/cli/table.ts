@@ -1,5 +1,6 @@
 /** Aligned tables. */
 
+import { printable } from "../printable.ts";
 import { type Look, paint } from "./paint.ts";
 
 export interface Column<Entry> {
@@ -33,12 +34,6 @@ export function table<Entry>(
     line(texts[index] ?? [], (column) => columns[column]?.look?.(entry))
   );
   return [head, ...body].join("\n") + "\n";
-}
-
-/** Some texts come from other machines: none of them may move the cursor. */
-export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what it is about
-  return text.replace(/[\x00-\x1f\x7f-\x9f]/g, "�");
 }
 
 function width(text: string): number {

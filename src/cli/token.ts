@@ -6,7 +6,7 @@ import { LOOK_MS, readRevocations, revoke } from "../server/revocations.ts";
 import { openTokenKey } from "../server/token_key.ts";
 import { makeCommand, parse, wordArgument } from "./command.ts";
 import { exit, type ExitCode, OperatorError } from "./exit.ts";
-import { type Format, formatOption } from "./format.ts";
+import { type Format, formatOption, jsonDocument } from "./format.ts";
 import type { Io } from "./io.ts";
 import { table } from "./table.ts";
 
@@ -82,7 +82,7 @@ async function create(flags: TokenFlags, io: Io): Promise<void> {
   const { token, claims } = createToken({ key, federation }, { clientId, nowMs, lifetimeMs });
   const expires = claims.exp === undefined ? null : new Date(claims.exp * 1000).toISOString();
   const told = { token, client: claims.sub, federation: claims.aud, expires, id: claims.jti };
-  io.stdout.write(flags.format === "json" ? `${JSON.stringify(told)}\n` : `${token}\n`);
+  io.stdout.write(flags.format === "json" ? jsonDocument(told) : `${token}\n`);
 }
 
 /** A token counts in whole seconds: one made in the second of a revocation is of the next one. */
@@ -101,7 +101,7 @@ async function takeBack(flags: TokenFlags, io: Io): Promise<void> {
     `Tokens of ${clientId} made until ${until} are void; a server that runs on ${state} ` +
     `knows within ${LOOK_MS / 1000} s\n`;
   io.stdout.write(
-    flags.format === "json" ? `${JSON.stringify({ client: clientId, until })}\n` : text,
+    flags.format === "json" ? jsonDocument({ client: clientId, until }) : text,
   );
 }
 
@@ -114,7 +114,7 @@ async function list(flags: TokenFlags, io: Io): Promise<void> {
     { title: "tokens void until", text: (row: typeof rows[number]) => row.until },
   ];
   io.stdout.write(
-    flags.format === "json" ? `${JSON.stringify(rows)}\n` : table(rows, columns, io.stdout),
+    flags.format === "json" ? jsonDocument(rows) : table(rows, columns, io.stdout),
   );
 }
 

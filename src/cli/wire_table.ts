@@ -2,6 +2,7 @@
 
 import type { SessionEvent, WireFigures } from "../client/session_event.ts";
 import type { Log } from "../log.ts";
+import { printable } from "../printable.ts";
 import type { Output } from "./io.ts";
 import { bytesText } from "./quantities.ts";
 import { type Column, table } from "./table.ts";
@@ -26,7 +27,7 @@ export function explain(
     for (const wire of wires) log.write("info", "wire seen", figures(wire));
     return;
   }
-  output.write(`wire: ${fields.choice} ${fields.url}: ${reason}\n`);
+  output.write(`wire: ${fields.choice} ${fields.url}: ${printable(reason)}\n`);
   output.write(table(wires, columnsOf(url), output));
 }
 

@@ -56,8 +56,11 @@ for (const shell of shells) {
 }
 
 Deno.test("completions names the shells that it is for", async () => {
-  await assert.rejects(
-    run(["tcsh"], capturedIo()),
-    (error) => error instanceof OperatorError && /"tcsh".*bash, zsh, fish/.test(error.message),
-  );
+  for (const shell of ["tcsh", "toString", "constructor"]) {
+    await assert.rejects(run([shell], capturedIo()), (error) => {
+      assert.ok(error instanceof OperatorError);
+      assert.match(error.message, new RegExp(`"${shell}".*bash, zsh, fish`));
+      return true;
+    });
+  }
 });

@@ -100,6 +100,14 @@ Deno.test("runProgram help VERB asks the verb for its help", async () => {
   assert.deepEqual(heard, ["--help"]);
 });
 
+Deno.test("runProgram help of what is no verb shows the help", async () => {
+  for (const name of ["server", "toString"]) {
+    const { code, stdout, stderr } = await ended(["help", name]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /Verbs:/);
+  }
+});
+
 Deno.test("runProgram --version is the version of deno.json, the build and Deno's version", async () => {
   const { code, stdout } = await ended(["--version"]);
   const built = `(from sources, Deno ${Deno.version.deno})`;
@@ -129,6 +137,7 @@ const errors: readonly (readonly [error: Error, code: number, stderr: string])[]
   [new ConfigError(["Change this.", "And that."]), 2, "error: Change this.\nerror: And that.\n"],
   [new ListenError("Change this."), 2, "error: Change this.\n"],
   [new Failure("It failed."), 1, "error: It failed.\n"],
+  [new Failure("It said \x1b[2J\x9b2J:\n  error: no"), 1, "error: It said �[2J�2J: error: no\n"],
   [new Suspended("It goes on later."), 3, "error: It goes on later.\n"],
   [new Answered(), 0, ""],
 ];
