@@ -6,8 +6,10 @@ import { Archive } from "../vault/archive.ts";
 import { makeArchiveCommand, parseArchive, reading } from "./archive_command.ts";
 import { wordArgument } from "./command.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
+import { jsonDocument } from "./format.ts";
 import type { Io } from "./io.ts";
 import { bytesText } from "./quantities.ts";
+import { writeModel } from "./saved_model.ts";
 import { table } from "./table.ts";
 
 export function command(io: Io): Command {
@@ -33,7 +35,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   if (verb === undefined) {
     if (out !== undefined) throw new OperatorError("--out belongs to `models export ROUND`");
     const models = reading(state, () => modelsIn(state));
-    if (json) io.stdout.write(JSON.stringify(models) + "\n");
+    if (json) io.stdout.write(jsonDocument(models));
     else io.stdout.write(view(models, io) || `No model is in ${state}.\n`);
     return exit.ok;
   }
@@ -45,7 +47,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const exported = await exportModel({ state, round, out });
   io.stdout.write(
     json
-      ? JSON.stringify(exported) + "\n"
+      ? jsonDocument(exported)
       : `model of round ${exported.round}  ${bytesText(exported.bytes)}  ${exported.path}\n` +
         `sha256  ${exported.sha256}\n`,
   );
@@ -103,10 +105,8 @@ async function exportModel(
   if (model.sha256 !== "" && sha256 !== model.sha256) {
     throw new Failure(`${model.path} is damaged: its SHA-256 is not that of the ledger`);
   }
-  // Written beside and renamed: whoever reads the file never sees half of it.
   try {
-    await Deno.writeFile(`${out}.new`, bytes);
-    await Deno.rename(`${out}.new`, out);
+    await writeModel(out, bytes);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new OperatorError(`--out names ${out}, which cannot be written: ${reason}`);

@@ -1,4 +1,4 @@
-/** `join --out`: the final model as a file. */
+/** A model as a file that the operator has named: `join --out`, `models export --out`. */
 
 import { replaceFile } from "../client/state_file.ts";
 import { Failure } from "./exit.ts";
@@ -9,15 +9,20 @@ import { Failure } from "./exit.ts";
  */
 export async function saveModel(path: string, model: Uint8Array): Promise<void> {
   try {
-    const target = await targetOf(path);
-    if (target === undefined) await Deno.writeFile(path, model);
-    else await replaceFile(target, { pieces: [model], mode: 0o666 }); // less the umask
+    await writeModel(path, model);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Failure(`The final model could not be written to ${path}: ${reason}`, {
       cause: error,
     });
   }
+}
+
+/** The same; throws what the system says. */
+export async function writeModel(path: string, model: Uint8Array): Promise<void> {
+  const target = await targetOf(path);
+  if (target === undefined) await Deno.writeFile(path, model);
+  else await replaceFile(target, { pieces: [model], mode: 0o666 }); // less the umask
 }
 
 /** The file that is to be replaced; undefined for a device or a pipe, which must not be. */

@@ -48,24 +48,21 @@ export async function replaceFile(
   { pieces, mode }: { pieces: readonly Uint8Array[]; mode: number },
 ): Promise<void> {
   const temporary = path + UNFINISHED;
+  // Made anew: what is there of another process may be a link, or open to others.
+  await removeFile(temporary);
   try {
-    using file = await Deno.open(temporary, {
-      write: true,
-      create: true,
-      truncate: true,
-      mode,
-    });
+    using file = await Deno.open(temporary, { write: true, createNew: true, mode });
     for (const piece of pieces) {
       for (let written = 0; written < piece.length;) {
         written += await file.write(piece.subarray(written));
       }
     }
     await file.sync();
+    await Deno.rename(temporary, path);
   } catch (error) {
     await removeFile(temporary); // half a file is of no use, and takes room
     throw error;
   }
-  await Deno.rename(temporary, path);
   await syncFolder(path);
 }
 

@@ -168,6 +168,31 @@ for (
   });
 }
 
+Deno.test(
+  "models export replaces no device, keeps a link, and leaves nothing where it cannot write",
+  {
+    ignore: Deno.build.os === "windows",
+  },
+  async () => {
+    using directory = new StateDirectory();
+    using elsewhere = new StateDirectory();
+    const { vault } = training(directory.path);
+    using _ = vault;
+    const exported = (out: string) =>
+      models(["export", "0", "--state", directory.path, "--out", out], capturedIo());
+    await exported("/dev/null");
+    assert.ok((await Deno.stat("/dev/null")).isCharDevice);
+    const [file, link] = [join(elsewhere.path, "m"), join(elsewhere.path, "newest")];
+    await Deno.writeTextFile(file, "");
+    await Deno.symlink(file, link);
+    await exported(link);
+    assert.ok((await Deno.lstat(link)).isSymlink);
+    assert.deepEqual(Deno.readFileSync(file), initial());
+    await assert.rejects(exported(elsewhere.path), OperatorError);
+    assert.deepEqual(elsewhere.files(), ["m", "newest"]);
+  },
+);
+
 Deno.test("models export names the rounds there are for one there is not", async () => {
   using directory = new StateDirectory();
   const { vault } = training(directory.path);

@@ -42,6 +42,22 @@ Deno.test("a state file is its user's alone", { ignore: Deno.build.os === "windo
   assert.equal((mode ?? 0) & 0o777, 0o600);
 });
 
+Deno.test("writing a state file follows no link and takes over no file that others can read", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  using directory = new StateDirectory();
+  const [path, other] = [join(directory.path, "file"), join(directory.path, "other")];
+  const content = { fields: {}, bytes: new Uint8Array(3) };
+  await Deno.writeTextFile(other, "not ours");
+  await Deno.symlink(other, `${path}.unfinished`);
+  await writeStateFile(path, content);
+  assert.equal(await Deno.readTextFile(other), "not ours");
+  await Deno.writeTextFile(`${path}.unfinished`, "", { mode: 0o644 });
+  await writeStateFile(path, content);
+  assert.equal(((await Deno.lstat(path)).mode ?? 0) & 0o777, 0o600);
+  assert.deepEqual(directory.files(), ["file", "other"]);
+});
+
 Deno.test("whatever bit of a state file is turned over, it is refused", async () => {
   using directory = new StateDirectory();
   const path = join(directory.path, "file");
@@ -92,7 +108,7 @@ Deno.test("a state file that cannot be written leaves the one before, and nothin
   using directory = new StateDirectory();
   const path = join(directory.path, "file");
   await writeStateFile(path, { fields: { round: 3 }, bytes: new Uint8Array(20) });
-  await Deno.mkdir(`${path}.unfinished`);
+  await Deno.mkdir(`${path}.unfinished/full`, { recursive: true });
   await assert.rejects(writeStateFile(path, { fields: {}, bytes: new Uint8Array() }));
   assert.equal((await readStateFile(path))?.fields.round, 3);
 });
