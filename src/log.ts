@@ -38,9 +38,22 @@ export function openLog({ level, format, output }: LogOptions): Log & Disposable
   });
   const logger = getLogger("tributary");
   return {
-    write: (level, message, fields) => logger[level](message, { ...fields }),
+    write: (level, message, fields) => logger[level](message, clipped(fields)),
     [Symbol.dispose]: resetSync,
   };
+}
+
+/** Peers choose some of the texts, which may be as long as a message: half a megabyte. */
+const MOST_CHARACTERS = 2000;
+
+function clipped(fields: Fields): Record<string, unknown> {
+  const clip = (text: string) =>
+    text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+  return Object.fromEntries(
+    Object.entries(fields).map((
+      [name, value],
+    ) => [clip(name), typeof value === "string" ? clip(value) : value]),
+  );
 }
 
 /** `{"time":"2026-01-31T12:00:00.000Z","level":"info","message":"round closed","round":3}` */

@@ -84,6 +84,16 @@ Deno.test("openLog lets no field of a peer's take the place of a JSON line's own
   );
 });
 
+for (const format of ["text", "json"] as const) {
+  Deno.test(`openLog clips what a peer says at length (${format})`, () => {
+    const output = captured();
+    using log = openLog({ level: "info", format, output });
+    log.write("warning", "peer refused", { reason: "x".repeat(500_000) });
+    assert.ok(output.text().includes(`${"x".repeat(2000)}…`));
+    assert.ok(output.text().length < 2200);
+  });
+}
+
 Deno.test("openLog takes braces in fields and messages for what they are", () => {
   const output = captured();
   using log = openLog({ level: "info", format: "text", output });
