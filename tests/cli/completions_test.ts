@@ -55,6 +55,22 @@ for (const shell of shells) {
   });
 }
 
+Deno.test({
+  name: "completions bash: a folder whose name is a pattern is offered as it is called",
+  ignore: !isInstalled("bash"),
+  fn: async () => {
+    using folder = new StateDirectory();
+    const script = join(folder.path, "script");
+    await Deno.writeTextFile(script, await scriptFor("bash"));
+    for (const name of ["x[y]", "xy"]) await Deno.mkdir(join(folder.path, name));
+    const [bash] = shells;
+    assert.deepEqual(
+      await bash?.offers(script, `tributary runs --state ${folder.path}/x`),
+      [join(folder.path, "x[y]"), join(folder.path, "xy")],
+    );
+  },
+});
+
 Deno.test("completions names the shells that it is for", async () => {
   for (const shell of ["tcsh", "toString", "constructor"]) {
     await assert.rejects(run([shell], capturedIo()), (error) => {

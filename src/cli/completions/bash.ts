@@ -8,7 +8,7 @@ export function bashScript(program: string, verbs: readonly CompletedVerb[]): st
 #   source <(${program} completions bash)
 # into ~/.bashrc.
 _${program}() {
-  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} options= words=
+  local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} options= words= name=
   COMPREPLY=()
   if ((COMP_CWORD == 1)); then
     COMPREPLY=($(compgen -W '${verbNames.join(" ")} --help --version' -- "$word"))
@@ -41,17 +41,24 @@ ${values.join("\n")}
       ;;`;
 }
 
-const NAMES = `local IFS=$'\\n'; compopt -o filenames 2>/dev/null; `;
+/**
+ * A file's name may have spaces and be a pattern: each line is one, nothing is expanded, and
+ * -o filenames quotes it. macOS has bash 3.2, without mapfile.
+ */
+function names(kind: "-d" | "-f"): string {
+  return "compopt -o filenames 2>/dev/null; " +
+    'while IFS= read -r name; do COMPREPLY+=("$name"); ' +
+    `done < <(compgen ${kind} -- "$word");`;
+}
 
-/** A file's name may have spaces: one is a line, and -o filenames quotes it. macOS has bash 3.2. */
 function replies(value: Value): string {
   switch (value.kind) {
     case "words":
       return `COMPREPLY=($(compgen -W '${value.words.join(" ")}' -- "$word"));`;
     case "file":
-      return `${NAMES}COMPREPLY=($(compgen -f -- "$word"));`;
+      return names("-f");
     case "directory":
-      return `${NAMES}COMPREPLY=($(compgen -d -- "$word"));`;
+      return names("-d");
     case "text":
       return "";
     default:
