@@ -1,6 +1,7 @@
 /** Judges each message of a client, and does what it asks for. */
 
 import { sameBytes } from "../contract/bytes.ts";
+import { isClientId } from "../contract/client_id.ts";
 import {
   type ClientMessage,
   ClosingReason,
@@ -27,7 +28,6 @@ import type { Client, Roster } from "./roster.ts";
 import type { RoundRooms, Rounds } from "./rounds.ts";
 import { Sessions } from "./sessions.ts";
 
-const CLIENT_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** An operator makes room, or a round closes and lets its updates' files go. */
 const FULL_RETRY_MS = 5000;
 
@@ -67,7 +67,7 @@ export class Judge {
   /** Not async before the body's own judge: arrivals are judged in the order they came. */
   #judge(route: Route, message: ClientMessage): Judgement | Promise<Judgement> {
     const { clientId, body } = message;
-    if (!CLIENT_ID.test(clientId)) {
+    if (!isClientId(clientId)) {
       return refuse(
         Verdict.MALFORMED,
         "client_id must be 1 to 64 characters of A-Z a-z 0-9 . _ -",

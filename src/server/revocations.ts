@@ -5,11 +5,12 @@
 
 import { join } from "node:path";
 import { ConfigError } from "../config/config_error.ts";
+import { isClientId } from "../contract/client_id.ts";
 import type { Revocations } from "../contract/token.ts";
 import type { Clock, Timer } from "../coordinator/clock.ts";
 
 const FILE_NAME = "revoked";
-const LINE = /^(\S+) ([A-Za-z0-9._-]{1,64})$/;
+const LINE = /^(\S+) (\S+)$/;
 /** How soon a running server knows. */
 export const LOOK_MS = 1000;
 
@@ -25,7 +26,7 @@ export async function readRevocations(state: string): Promise<Revocations> {
   for (const [index, line] of lines.entries()) {
     const [, time = "", clientId = ""] = LINE.exec(line) ?? [];
     const seconds = Math.floor(Date.parse(time) / 1000);
-    if (Number.isNaN(seconds)) {
+    if (Number.isNaN(seconds) || !isClientId(clientId)) {
       throw new ConfigError([
         `${path}, line ${index + 1} is ${JSON.stringify(line)}, but must be a time and a client, ` +
         "like 2026-11-22T09:30:00.000Z edge-1; mend it or remove the line",

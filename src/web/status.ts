@@ -61,9 +61,7 @@ export const status = z.object({
 });
 
 export type Status = z.output<typeof status>;
-export type ClientStatus = z.output<typeof clientStatus>;
 export type WireStatus = z.output<typeof wireStatus>;
-export type RoundStatus = z.output<typeof roundStatus>;
 
 /** Why clients cannot be served now; undefined when they can. */
 export function unreadiness({ phase, wires }: Status): string | undefined {

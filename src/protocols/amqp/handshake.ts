@@ -1,11 +1,12 @@
 /** How a connection is opened: start, tune, open (§2.2.4, 1.4). Knows no socket. */
 
+import { isClientId } from "../../contract/client_id.ts";
 import { AmqpException } from "./exceptions.ts";
 import type { FieldValue, Table } from "./fields.ts";
 import { text } from "./fields.ts";
 import { FRAME_MIN_BYTES } from "./frames.ts";
 import type { Method, MethodFields } from "./methods.ts";
-import { isClientId, PRODUCT } from "./wire.ts";
+import { PRODUCT } from "./wire.ts";
 
 /** What the server proposes. */
 export interface Offer {

@@ -1,5 +1,6 @@
 /** Addresses, messages and codes as they stand on AMQP 0-9-1. */
 
+import { isClientId } from "../../contract/client_id.ts";
 import { encodeServerMessage } from "../../contract/codec.ts";
 import { type ServerMessage, Verdict } from "../../contract/federation_pb.ts";
 import type { Message } from "./message.ts";
@@ -13,11 +14,6 @@ export const DOWN = "fl.down";
 /** The routing key of one client on either exchange. Federation names and client ids may hold dots. */
 export function routingKey(federation: string, clientId: string): string {
   return `${federation}.${clientId}`;
-}
-
-/** What a client id may be: federation.proto, ClientMessage.client_id. */
-export function isClientId(text: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
 
 /** What connection.start says that the endpoint is; a broker is something else. */

@@ -1,5 +1,6 @@
 /** The dialling side of DDS: a participant of its own, alone in its domain, with one peer. */
 
+import { isClientId } from "../../contract/client_id.ts";
 import {
   decodeServerMessage,
   encodeClientMessage,
@@ -23,7 +24,6 @@ import { Waiter, type Watch } from "./waiter.ts";
 import {
   addressOf,
   type DdsAddress,
-  isClientId,
   isLoopback,
   partitionOf,
   sampleBytes,

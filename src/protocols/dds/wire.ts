@@ -5,6 +5,7 @@
  * their meaning. So the Receipt alone carries it, and there is no table of codes here.
  */
 
+import { isClientId } from "../../contract/client_id.ts";
 import { shownUrl } from "../../contract/shown_url.ts";
 
 export const TOPIC_UP = "fl_up";
@@ -13,11 +14,6 @@ export const TOPIC_DOWN = "fl_down";
 const LONGEST_CLIENT_ID = "x".repeat(64);
 
 const LOOPBACK = /^127\./;
-
-/** What a client id may be: federation.proto, ClientMessage.client_id. */
-export function isClientId(text: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(text);
-}
 
 /** Both topics' partition of one client. */
 export function partitionOf(federation: string, clientId: string): string {

@@ -1,8 +1,8 @@
 /** What a CONNECT asks for, and what the CONNACK grants (MQTT 5 and 3.1.1 §3.1, §3.2). No I/O. */
 
 import type { IConnackPacket, IConnectPacket } from "mqtt-packet";
+import { isClientId } from "../../contract/client_id.ts";
 import {
-  isClientId,
   type Level,
   maxPacketBytes,
   ReasonCode,

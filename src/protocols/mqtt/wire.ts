@@ -1,5 +1,6 @@
 /** Addresses, messages and codes as they stand on MQTT 3.1.1 (level 4) and MQTT 5 (level 5). */
 
+import { isClientId } from "../../contract/client_id.ts";
 import { Verdict } from "../../contract/federation_pb.ts";
 
 /** The protocol level of a connection: 4 is MQTT 3.1.1, 5 is MQTT 5. */
@@ -41,11 +42,6 @@ export function clientOf(federation: string, topic: string): string | undefined 
   const clientId = topic.slice(topic.lastIndexOf("/") + 1);
   const isUp = isClientId(clientId) && topic === topicsOf(federation, clientId).up;
   return isUp ? clientId : undefined;
-}
-
-/** What a client id may be: federation.proto, ClientMessage.client_id. */
-export function isClientId(text: string): boolean {
-  return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
 
 /** The retained message of the state topic: JSON, so that any MQTT tool shows it. */

@@ -5,7 +5,6 @@ import {
   addressOf,
   clientOf,
   everyClientOf,
-  isClientId,
   isLoopback,
   maxSampleBytes,
   partitionOf,
@@ -37,12 +36,6 @@ Deno.test("clientOf() takes no partition that names anybody else", () => {
   for (const partition of ["", "default", "default/", "default/*", "default/a/b", "default/ä"]) {
     assert.equal(clientOf("default", partition), undefined, partition);
   }
-});
-
-Deno.test("isClientId() is ClientMessage.client_id's rule", () => {
-  assert.ok(isClientId("A-z.0_9"));
-  assert.ok(isClientId("x".repeat(64)));
-  for (const text of ["", "x".repeat(65), "a b", "a/b", "a*", "a\n"]) assert.ok(!isClientId(text));
 });
 
 Deno.test("addressOf() reads back what urlOf() wrote", () => {
