@@ -8,12 +8,16 @@ import {
   status as Status,
 } from "@grpc/grpc-js";
 import { Gate } from "../../contract/gate.ts";
+import { boundMessages, SideCalls } from "./side_calls.ts";
+import { session } from "./wire.ts";
 
 type Listener = Parameters<ServerInterceptingCallInterface["start"]>[0];
 
 export interface IntakeOptions {
   readonly maxMessageBytes: number;
   readonly maxUnjudgedBytes: number;
+  /** Beside Session. */
+  readonly mostSideCalls: number;
   /** A peer calls a method that there is. */
   called(remote: string): void;
   /** grpc-js ends a call with its own error: a message too large, an unknown compression, ... */
@@ -25,7 +29,11 @@ export class Intake extends ServerInterceptingCall {
   #refusal: string | undefined;
   #ending = false;
 
-  constructor(call: ServerInterceptingCallInterface, options: IntakeOptions) {
+  constructor(
+    call: ServerInterceptingCallInterface,
+    options: IntakeOptions,
+    { isSession }: { readonly isSession: boolean },
+  ) {
     super(call);
     this.gate = new Gate(options.maxUnjudgedBytes);
     // grpc-js passes by the interceptors with the errors it finds itself; this is where they leave.
@@ -34,7 +42,7 @@ export class Intake extends ServerInterceptingCall {
       // INTERNAL is its word for a write that failed, so for a connection that is gone already.
       if (this.#ending || status.code === Status.INTERNAL) return send(status);
       this.#ending = true;
-      const details = status.code === Status.RESOURCE_EXHAUSTED
+      const details = status.code === Status.RESOURCE_EXHAUSTED && isSession
         ? `${status.details}; this server's maxMessageBytes is ${options.maxMessageBytes}`
         : status.details;
       this.#refusal = details;
@@ -63,14 +71,21 @@ export class Intake extends ServerInterceptingCall {
 export class Intakes {
   readonly #options: IntakeOptions;
   readonly #intakes = new WeakMap<Metadata, Intake>();
+  readonly #sideCalls: SideCalls;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#sideCalls = new SideCalls(options.mostSideCalls);
   }
 
-  readonly interceptor: ServerInterceptor = (_method, call) => {
-    const intake = new Intake(call, this.#options);
+  readonly interceptor: ServerInterceptor = ({ path }, call) => {
+    const isSession = path === session.path;
+    const intake = new Intake(call, this.#options, { isSession });
     this.#options.called(call.getPeer());
+    if (!isSession) {
+      boundMessages(call);
+      this.#sideCalls.enter(intake, path);
+    }
     const start = intake.start.bind(intake);
     intake.start = (listener: Listener) =>
       start({
@@ -80,7 +95,10 @@ export class Intakes {
         },
         onReceiveMessage: (message) => listener.onReceiveMessage(message),
         onReceiveHalfClose: () => listener.onReceiveHalfClose(),
-        onCancel: () => listener.onCancel(),
+        onCancel: () => {
+          this.#sideCalls.leave(intake); // however it ended
+          listener.onCancel();
+        },
       });
     return intake;
   };

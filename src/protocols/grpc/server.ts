@@ -56,13 +56,14 @@ export class GrpcServer implements ProtocolServer {
     this.#closed.promise.catch(() => {}); // whoever needs it awaits it
     const refused = (remote: string, reason: string) =>
       this.#upcalls.observe({ kind: "refused", remote, reason });
+    const maxSockets = server.maxConnections + SPARE_SOCKETS;
     this.#intakes = new Intakes({
       maxMessageBytes: server.maxMessageBytes,
       maxUnjudgedBytes: server.maxUnjudgedBytes,
+      mostSideCalls: 2 * maxSockets, // a client may watch the server's health, and ask for it
       called: (remote) => this.#sockets.called(remote),
       refused,
     });
-    const maxSockets = server.maxConnections + SPARE_SOCKETS;
     this.#server = new Server({
       interceptors: [this.#intakes.interceptor],
       "grpc.max_concurrent_streams": maxSockets, // on one connection: a proxy may bring all clients
