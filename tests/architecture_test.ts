@@ -18,6 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   printable: [],
   log: ["printable"],
   file_lock: [],
+  private_directory: ["file_lock"],
   packages: [],
   strategies: ["weights"],
   vault: ["contract", "file_lock", "strategies", "weights"],
@@ -40,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   init: ["config", "strategies"],
   events: ["config", "contract", "log", "metrics"],
   coordinator: ["contract", "events", "vault"],
-  client: ["contract", "packages", "protocols", "weights"],
+  client: ["contract", "packages", "private_directory", "protocols", "weights"],
   server: [
     "client",
     "config",
@@ -90,7 +91,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "web",
   ],
   release: ["cli"],
-  executable: ["cli", "file_lock", "protocols/dds", "protocols/grpc"],
+  executable: ["cli", "private_directory", "protocols/dds", "protocols/grpc"],
 };
 
 /** Doors into a protocol's house from outside, and who may use them. */

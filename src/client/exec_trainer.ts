@@ -140,7 +140,7 @@ export class ExecTrainer implements Trainer {
     const answer = (async () => {
       await before?.catch(() => {}); // its caller's
       signal.throwIfAborted();
-      await using folder = await TaskFolder.open(content);
+      using folder = await TaskFolder.open(content);
       const lines = new ProgramLines({ progress: options.progress, said: this.#options.said });
       const { command, data, graceMs = GRACE_MS } = this.#options;
       const { code, signal: ending } = await runGroup(command, {

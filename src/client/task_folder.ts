@@ -1,6 +1,7 @@
 /** The files through which one task goes to a program and its answer comes back. */
 
 import { join } from "node:path";
+import { PrivateDirectory } from "../private_directory.ts";
 import { type Topology, TrainerError } from "./trainer.ts";
 
 /** What a program is asked; becomes `task.json`. */
@@ -19,39 +20,34 @@ export interface FolderContent {
 
 const MAX_RESULT_BYTES = 64 * 1024;
 
-/** A directory that this user alone can enter, until disposal. */
-export class TaskFolder implements AsyncDisposable {
-  readonly #path: string;
+/** A directory that this user alone can enter, until disposal; after a kill the next task removes it. */
+export class TaskFolder implements Disposable {
+  readonly #directory: PrivateDirectory;
   readonly #given: Readonly<Record<string, string>>;
-  readonly #removeNow = () => {
-    try {
-      Deno.removeSync(this.#path, { recursive: true });
-    } catch {
-      // A program that is being killed still writes here; there is no time to wait for it.
-    }
-  };
+  readonly #removeNow = () => this.#directory[Symbol.dispose]();
 
-  private constructor(path: string, given: Readonly<Record<string, string>>) {
-    this.#path = path;
+  private constructor(directory: PrivateDirectory, given: Readonly<Record<string, string>>) {
+    this.#directory = directory;
     this.#given = given;
     globalThis.addEventListener("unload", this.#removeNow);
   }
 
   static async open({ task, model, topology }: FolderContent): Promise<TaskFolder> {
-    const path = await Deno.makeTempDir({ prefix: "tributary-task-" }); // mode 0700
+    const directory = PrivateDirectory.make();
+    const { path } = directory;
     const given: Record<string, string> = { TRIBUTARY_TASK: join(path, "task.json") };
     if (model !== undefined) given.TRIBUTARY_MODEL = join(path, "model.safetensors");
     if (topology !== undefined && topology.bytes.length > 0) {
       given.TRIBUTARY_TOPOLOGY = join(path, "topology");
     }
-    const folder = new TaskFolder(path, given);
+    const folder = new TaskFolder(directory, given);
     try {
       await write(given.TRIBUTARY_TASK, new TextEncoder().encode(JSON.stringify(task)));
       await write(given.TRIBUTARY_MODEL, model);
       await write(given.TRIBUTARY_TOPOLOGY, topology?.bytes);
       return folder;
     } catch (error) {
-      await folder[Symbol.asyncDispose]();
+      folder[Symbol.dispose]();
       throw error;
     }
   }
@@ -66,11 +62,11 @@ export class TaskFolder implements AsyncDisposable {
   }
 
   get #weightsPath(): string {
-    return join(this.#path, "weights.safetensors");
+    return join(this.#directory.path, "weights.safetensors");
   }
 
   get #resultPath(): string {
-    return join(this.#path, "result.json");
+    return join(this.#directory.path, "result.json");
   }
 
   /** The weights that were written. @throws {TrainerError} when there are none. */
@@ -92,9 +88,9 @@ export class TaskFolder implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.dispose](): void {
     globalThis.removeEventListener("unload", this.#removeNow);
-    await Deno.remove(this.#path, { recursive: true });
+    this.#directory[Symbol.dispose]();
   }
 }
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { FETCHED_NAME, LibraryError } from "../../protocols/dds/library.ts";
+import { PrivateDirectory } from "../../private_directory.ts";
 import { LIBRARY } from "../files.ts";
-import { PrivateDirectory } from "../private_directory.ts";
 
 let unpacked: string | undefined;
 

@@ -4,7 +4,7 @@
  */
 
 import { dirname, join } from "node:path";
-import { FileLock } from "../file_lock.ts";
+import { FileLock } from "./file_lock.ts";
 
 const PREFIX = "tributary-process-";
 /** Held by the directory's process as long as it lives. What has none is none of ours. */
@@ -24,12 +24,13 @@ export class PrivateDirectory implements Disposable {
   /**
    * Makes a new one in the system's temporary directory, after those were removed whose processes
    * are no more.
+   * @throws {Error} where there is no place for one, or files cannot be locked there.
    */
   static make(): PrivateDirectory {
     for (;;) {
       const path = Deno.makeTempDirSync({ prefix: PREFIX });
       sweep(path);
-      const lock = lockOf(path);
+      const lock = ownLock(path);
       // Another process may have taken it for an abandoned one before it was locked.
       if (lock !== undefined && isThere(join(path, LOCK))) return new PrivateDirectory(path, lock);
       lock?.[Symbol.dispose]();
@@ -63,6 +64,17 @@ function isPrivateTo(path: string, owner: number | null): boolean {
     return isDirectory && uid === owner && (mode === null || (mode & 0o777) === MODE);
   } catch {
     return false; // it went away meanwhile
+  }
+}
+
+/** Undefined where another process has it, or has removed the directory. */
+function ownLock(directory: string): FileLock | undefined {
+  try {
+    return FileLock.take(join(directory, LOCK));
+  } catch (error) {
+    if (!isThere(directory)) return undefined;
+    remove(directory); // without an end, one after another would be made
+    throw error;
   }
 }
 

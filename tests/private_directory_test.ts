@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { basename, dirname, join } from "node:path";
-import { TextLineStream } from "../../src/demo/lines.ts";
+import { TextLineStream } from "../src/demo/lines.ts";
 
-const MODULE = new URL("../../src/executable/private_directory.ts", import.meta.url).href;
+const MODULE = new URL("../src/private_directory.ts", import.meta.url).href;
 
 /** A process that makes a private directory in `parent`, says where, and lives until it is ended. */
 class Owner implements AsyncDisposable {
