@@ -24,7 +24,6 @@ const sessionSchema = z.object({
   client: z.string(),
   runId: z.string(),
   session: hex,
-  nonce: hex,
   /** Of the final model, where this client took part to the run's end. */
   finalSha256: hex.optional(),
 });
@@ -167,14 +166,14 @@ export class ClientState implements Keeping, AsyncDisposable {
     }
   }
 
-  session({ runId, session, nonce }: KeptSession): void {
+  session({ runId, session }: KeptSession): void {
     this.#finishedRun = undefined;
-    this.#keepSession({ runId, session: session.toHex(), nonce: nonce.toHex() });
+    this.#keepSession({ runId, session: session.toHex() });
   }
 
   finished({ runId, modelSha256 }: FinishedRun): void {
     this.#finishedRun = { runId, modelSha256 };
-    this.#keepSession({ runId, session: "", nonce: "", finalSha256: modelSha256.toHex() });
+    this.#keepSession({ runId, session: "", finalSha256: modelSha256.toHex() });
   }
 
   #keepSession(fields: Record<string, string>): void {

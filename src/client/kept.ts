@@ -13,8 +13,6 @@ export interface KeptModel {
 export interface KeptSession {
   readonly runId: string;
   readonly session: Uint8Array;
-  /** Of the Hello that opened the session. */
-  readonly nonce: Uint8Array;
 }
 
 /** What an earlier process has left: a session, with the model and the update of its run. */

@@ -7,15 +7,29 @@ import type { KeptModel } from "./kept.ts";
 export class Models {
   #coming: Download | undefined;
   #whole: Download | undefined;
+  /** A whole model that may not be the run's any more. */
+  #doubted: Download | undefined;
 
   /** @param model Of an earlier process. */
   constructor(model?: KeptModel) {
     if (model !== undefined) this.#coming = this.#whole = Download.of(model);
   }
 
-  /** The newest whole model. */
+  /** The newest whole model, but for one that is in doubt. */
   get whole(): Download | undefined {
-    return this.#whole;
+    return this.#whole === this.#doubted ? undefined : this.#whole;
+  }
+
+  /** The server that opens a session has not judged what is held: its round may have been given up. */
+  doubt(): void {
+    this.#doubted = this.#whole;
+  }
+
+  /** The server has judged it: this model, or whatever is held. Gives back whether it was in doubt. */
+  trust(model = this.#doubted): boolean {
+    if (model === undefined || this.#doubted !== model) return false;
+    this.#doubted = undefined;
+    return true;
   }
 
   /** The newest model, as far as it has come. */
@@ -51,5 +65,6 @@ export class Models {
   clear(): void {
     this.#coming = undefined;
     this.#whole = undefined;
+    this.#doubted = undefined;
   }
 }

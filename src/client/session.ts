@@ -4,7 +4,6 @@ import { clientMessage } from "../contract/codec.ts";
 import { sameBytes } from "../contract/bytes.ts";
 import { ConnectionLost } from "../contract/connection.ts";
 import {
-  type ClientMessage,
   type Closing,
   ClosingReason,
   type Finish,
@@ -17,17 +16,11 @@ import {
 import { DEFAULT_BACKOFF, pause, pauseMs } from "./dialling.ts";
 import type { Download } from "./download.ts";
 import { endOf, refused, SessionEnded, type Turn } from "./ending.ts";
-import { Exchange, type Identity } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import type { FinishedRun } from "./kept.ts";
-import {
-  freshNonce,
-  heartbeat,
-  hello,
-  leaveDone,
-  leaveLost,
-  leaveShuttingDown,
-} from "./messages.ts";
+import { Membership } from "./membership.ts";
+import { heartbeat, hello, leaveDone, leaveShuttingDown } from "./messages.ts";
 import { Models } from "./models.ts";
 import type { SessionEvent } from "./session_event.ts";
 import type { FinalModel, SessionOptions } from "./session_options.ts";
@@ -46,12 +39,7 @@ const MAX_EARLY = 4096; // more than a window of parts
 
 export class Session {
   readonly #options: SessionOptions;
-  readonly #identity: Identity;
-  /**
-   * Bound to Hello and to the last will. The same until Welcome, so that a Hello said again opens no
-   * second session; then a new one for each connection, so that a will that comes late ends no other.
-   */
-  #nonce: Uint8Array<ArrayBuffer>;
+  readonly #membership: Membership;
   #welcome: Welcome | undefined;
   readonly #models: Models;
   readonly #work: Work;
@@ -69,27 +57,23 @@ export class Session {
   readonly #wires: Wires;
 
   constructor(options: SessionOptions) {
-    const { clientId, trainer, keeping, kept } = options;
+    const { trainer, keeping, kept } = options;
+    this.#membership = new Membership(options);
     const wires = this.#wires = new Wires(options, {
-      will: () => this.#will(),
+      will: () => this.#membership.will(),
       moved: (made) => made || this.#exchange?.signal.aborted ? this.#redial(0) : this.#goOn(),
     });
     const observe = (event: SessionEvent) => wires.observe(event);
     this.#options = { ...options, observe };
-    this.#identity = {
-      clientId,
-      runId: kept?.runId ?? "",
-      session: kept?.session ?? new Uint8Array(),
-    };
-    this.#nonce = kept?.nonce.slice() ?? freshNonce();
     this.#models = new Models(kept?.model);
     this.#work = new Work({
       trainer,
       observe,
       keeping,
       desk: () => ({
-        runId: this.#identity.runId,
-        exchange: this.#exchange,
+        runId: this.#membership.identity.runId,
+        // What comes before Hello is judged would be turned away.
+        exchange: this.#exchange === this.#welcomedOn ? this.#exchange : undefined,
         welcome: this.#welcome,
       }),
       failed: (error) => this.#turn.reject(error),
@@ -106,12 +90,13 @@ export class Session {
     const { signal, backoff = DEFAULT_BACKOFF } = this.#options;
     using beats = this.#heartbeat;
     await using wires = this.#wires;
+    using _ = this.#tasks;
     for (let failures = 0, waitMs = 0;;) {
       await pause(waitMs, signal);
       const connection = await wires.reach();
       const turn = this.#turn = Promise.withResolvers<Turn>();
       turn.promise.catch(() => {});
-      await using exchange = new Exchange(connection, this.#identity, {
+      await using exchange = new Exchange(connection, this.#membership.identity, {
         hear: (message) => this.#hear(exchange, message),
         silenceMs: () => SILENT_INTERVALS * this.#heartbeatMs,
       });
@@ -140,7 +125,7 @@ export class Session {
         this.#tasks.abort(error);
         // Who gives up by itself says so; else its round would wait for it.
         if (!(error instanceof SessionEnded)) await this.#goodbye(exchange);
-        else if (!error.passes) this.#keepSession(new Uint8Array());
+        else if (!error.passes) this.#membership.giveUp();
         throw error;
       } finally {
         signal.removeEventListener("abort", aborted);
@@ -154,12 +139,6 @@ export class Session {
     return this.#welcome?.heartbeatIntervalMs ?? FIRST_HEARTBEAT_MS;
   }
 
-  /** For the connection that is dialled next. */
-  #will(): ClientMessage {
-    if (this.#identity.session.length > 0) this.#nonce = freshNonce();
-    return clientMessage({ clientId: this.#options.clientId, body: leaveLost(this.#nonce) });
-  }
-
   /** Runs a step that may find the connection lost, which the turn notices by itself. */
   #guard(work: Promise<void>): void {
     work.catch((error) => {
@@ -168,14 +147,11 @@ export class Session {
   }
 
   async #greet(exchange: Exchange): Promise<void> {
-    const { session } = this.#identity;
+    const { identity: { session }, hasSession, nonce } = this.#membership;
+    // The server takes a resumed session's word for it, which is of the same run for sure.
+    const model = hasSession ? this.#models.newest : undefined;
     const receipt = await exchange.ask(
-      hello(this.#options, {
-        nonce: this.#nonce,
-        session,
-        // The server takes a resumed session's word for it, which is of the same run for sure.
-        model: session.length > 0 ? this.#models.newest : undefined,
-      }),
+      hello(this.#options, { nonce, session, model }),
     );
     switch (receipt.verdict) {
       case Verdict.ACCEPTED:
@@ -197,8 +173,7 @@ export class Session {
 
   /** Forgets the session. What is held of its run is good for as long as the run is the same. */
   #startAnew(): void {
-    this.#identity.session = new Uint8Array();
-    this.#nonce = freshNonce();
+    this.#membership.forgetSession();
     this.#welcome = undefined;
     this.#tasks.clear();
     this.#finish = undefined;
@@ -209,8 +184,7 @@ export class Session {
     this.#models.clear();
     this.#tasks.clear();
     this.#finish = undefined;
-    this.#identity.runId = "";
-    this.#identity.session = new Uint8Array();
+    this.#membership.forgetRun();
   }
 
   /** The session is over, or waits for what passes by itself. */
@@ -239,11 +213,13 @@ export class Session {
     if (body.case === "welcome") {
       return this.#guard(this.#welcomed(exchange, message.runId, body.value));
     }
+    const { runId } = this.#membership.identity;
+    if (body.case === "closing" && message.runId === runId) return this.#closing(body.value);
     if (this.#welcomedOn !== exchange) {
       if (this.#early.length < MAX_EARLY) this.#early.push(message);
       return;
     }
-    if (message.runId !== this.#identity.runId) return; // left over from another run
+    if (message.runId !== runId) return; // left over from another run
     switch (body.case) {
       case "modelPart":
         return this.#modelPart(exchange, body.value);
@@ -259,8 +235,6 @@ export class Session {
       case "finish":
         this.#finish = body.value;
         return this.#goOn();
-      case "closing":
-        return this.#closing(body.value);
       default:
         return; // a newer server's message
     }
@@ -268,28 +242,33 @@ export class Session {
 
   #judged(runId: string, { verdict }: Receipt): void {
     if (verdict !== Verdict.NO_SESSION && verdict !== Verdict.OTHER_RUN) return;
-    if (verdict === Verdict.OTHER_RUN && runId === this.#identity.runId) return;
+    if (verdict === Verdict.OTHER_RUN && runId === this.#membership.identity.runId) return;
     this.#startAnew();
     if (verdict === Verdict.OTHER_RUN) this.#forgetRun();
     this.#redial(0);
   }
 
   async #welcomed(exchange: Exchange, runId: string, welcome: Welcome): Promise<void> {
-    if (!sameBytes(welcome.nonce, this.#nonce)) return; // answers an older Hello
-    if (this.#identity.runId !== "" && this.#identity.runId !== runId) this.#forgetRun();
+    const { identity, nonce } = this.#membership;
+    if (!sameBytes(welcome.nonce, nonce)) return; // answers an older Hello
+    if (identity.runId !== "" && identity.runId !== runId) this.#forgetRun();
     const { finished } = this.#options;
     if (finished?.runId === runId) return await this.#stayAway(exchange, welcome, finished);
-    const opened = this.#identity.session.length === 0;
-    this.#identity.runId = runId;
-    this.#identity.session = welcome.session;
-    this.#keepSession(welcome.session);
+    const opened = !this.#membership.hasSession;
+    this.#membership.begin(runId, welcome.session);
     this.#welcome = welcome;
     this.#welcomedOn = exchange;
     this.#heartbeat.start(welcome.heartbeatIntervalMs);
     const { newest } = this.#models;
     // A server that was set back has older models than this client, and sends those.
-    if (newest !== undefined && newest.round > welcome.round) this.#models.clear();
-    else if (newest !== undefined && opened) this.#tellHeld(exchange, newest);
+    if (newest !== undefined && newest.round > welcome.round) {
+      this.#models.clear();
+      this.#tasks.abort();
+    } else if (newest !== undefined && opened) {
+      this.#models.doubt();
+      this.#tellHeld(exchange, newest);
+    } else this.#models.trust();
+    this.#work.forgetSince(welcome.round + 1);
     const { wire } = exchange.connection;
     this.#options.observe({ kind: "welcomed", wire, runId, round: welcome.round });
     const { topology = new Uint8Array(), topologyType = "" } = welcome.model ?? {};
@@ -313,7 +292,7 @@ export class Session {
     const { bytes, sha256 } = model;
     if (sha256 === undefined) return;
     observe({ kind: "modelHeld", round, bytes: totalBytes });
-    this.#options.keeping?.model(this.#identity.runId, { round, bytes, sha256 });
+    this.#options.keeping?.model(this.#membership.identity.runId, { round, bytes, sha256 });
     this.#goOn();
   }
 
@@ -321,22 +300,21 @@ export class Session {
     const { body } = clientMessage({ body: { case: "modelHeld", value: model.held() } });
     exchange.ask(body).then(
       ({ verdict }) => {
-        if (verdict === Verdict.MALFORMED && this.#models.forget(model)) this.#tasks.abort();
+        if (verdict !== Verdict.MALFORMED) {
+          if (this.#models.trust(model)) this.#goOn();
+          return;
+        }
+        if (!this.#models.forget(model)) return;
+        this.#tasks.abort();
+        this.#work.forgetSince(model.round);
       },
       () => {}, // a lost connection is noticed by the turn
     );
   }
 
-  /** @param session Empty: the next process opens another one. */
-  #keepSession(session: Uint8Array): void {
-    const { runId } = this.#identity;
-    this.#options.keeping?.session({ runId, session, nonce: this.#nonce });
-  }
-
   /** The run is over for this client, which its server does not know yet, or any more. */
   async #stayAway(exchange: Exchange, { session }: Welcome, run: FinishedRun): Promise<void> {
-    this.#identity.runId = run.runId;
-    this.#identity.session = session;
+    this.#membership.enter(run.runId, session);
     await exchange.ask(leaveDone(run.modelSha256)).catch(() => {}); // it may be gone already
     this.#startAnew();
     this.#forgetRun();
@@ -368,7 +346,7 @@ export class Session {
     this.#tasks.clear();
     this.#done = true;
     const { reason, round, metrics } = finish;
-    const run: FinishedRun = { runId: this.#identity.runId, modelSha256: sha256 };
+    const run: FinishedRun = { runId: this.#membership.identity.runId, modelSha256: sha256 };
     this.#options.keeping?.finished(run);
     const final: FinalModel = { ...run, model: whole.bytes, round, reason, metrics };
     try {
@@ -389,7 +367,11 @@ export class Session {
   }
 
   #beat(): void {
-    this.#exchange?.ask(heartbeat()).catch(() => {}); // a lost connection is noticed by the turn
+    this.#exchange?.ask(heartbeat()).then(
+      // The session is another client's, of which the next Hello is told.
+      ({ verdict }) => verdict === Verdict.UNAUTHORISED && this.#redial(0),
+      () => {}, // a lost connection is noticed by the turn
+    );
   }
 
   async #goodbye(exchange: Exchange): Promise<void> {

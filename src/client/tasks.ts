@@ -10,7 +10,7 @@ interface Work {
   readonly abort: AbortController;
 }
 
-export class Tasks {
+export class Tasks implements Disposable {
   readonly #newest = new Map<TaskKind, Task>();
   readonly #work = new Map<TaskKind, Work>();
 
@@ -51,6 +51,10 @@ export class Tasks {
   abort(reason?: unknown): void {
     for (const { abort } of this.#work.values()) abort.abort(reason);
     this.#work.clear(); // what is still winding down must not pass for work on the same task id
+  }
+
+  [Symbol.dispose](): void {
+    this.abort();
   }
 
   /** Forgets everything. */

@@ -53,6 +53,11 @@ export class Work {
     void this.#options.keeping?.update(this.#options.desk().runId, undefined);
   }
 
+  /** Forgets an update of a model that is not the run's any more, as those of this round on are not. */
+  forgetSince(modelRound: number): void {
+    if (this.#update !== undefined && this.#update.modelRound >= modelRound) this.forget();
+  }
+
   /** Gives back whether the task is done with; if not, it is taken up again. */
   async carryOut(task: Task, model: Download, signal: AbortSignal): Promise<boolean> {
     try {
@@ -78,6 +83,8 @@ export class Work {
       windowBytes: welcome?.windowBytes ?? 1,
       signal,
     });
+    // The update was not judged, and is good for the next session.
+    if (SESSIONLESS.has(verdict)) throw new ConnectionLost("the session is over");
     observe({ kind: "uploaded", round, verdict, detail });
     void keeping?.update(runId, undefined);
     // A refused one is not trained again in vain should its task be told again.
@@ -131,5 +138,7 @@ export class Work {
   }
 }
 
+/** Of the session. */
+const SESSIONLESS: ReadonlySet<Verdict> = new Set([Verdict.NO_SESSION, Verdict.OTHER_RUN]);
 /** The server asks for no more of an update with one of these verdicts. */
 const OVER: ReadonlySet<Verdict> = new Set([Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.STALE]);

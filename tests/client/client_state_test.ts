@@ -19,7 +19,6 @@ const UPDATE: Update = {
 const SESSION = {
   runId: "run",
   session: new Uint8Array(16).fill(1),
-  nonce: new Uint8Array(16).fill(2),
 };
 
 /** Opens a directory; what is reported goes to `reports`. */
