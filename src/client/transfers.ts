@@ -1,6 +1,7 @@
 /** Takes the time of a session's transfers, from what the session tells. */
 
 import { type Task, TaskKind, Verdict } from "../contract/federation_pb.ts";
+import type { Kept } from "./kept.ts";
 import type { SessionEvent } from "./session_event.ts";
 import type { Observation } from "./wire_records.ts";
 
@@ -9,6 +10,13 @@ interface Descent {
   readonly begunMs: number;
   /** That came since. */
   bytes: number;
+}
+
+export interface TransfersOptions {
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+  readonly seen: (observation: Observation) => void;
+  readonly kept?: Pick<Kept, "runId" | "model"> | undefined;
 }
 
 export class Transfers {
@@ -23,10 +31,16 @@ export class Transfers {
   /** The round whose train task is not answered. */
   #openRound: number | undefined;
 
-  /** @param seen Gets each transfer that was wholly over one connection. */
-  constructor(nowMs: () => number, seen: (observation: Observation) => void) {
+  /**
+   * @param options.seen Gets each transfer that was wholly over one connection.
+   * @param options.kept The model of an earlier process, which does not come again.
+   */
+  constructor({ nowMs, seen, kept }: TransfersOptions) {
     this.#nowMs = nowMs;
     this.#seen = seen;
+    this.#runId = kept?.runId ?? "";
+    this.#heldRound = kept?.model?.round;
+    this.#modelBytes = kept?.model?.bytes.length ?? 0;
   }
 
   get modelBytes(): number {

@@ -57,6 +57,8 @@ export class Wires implements AsyncDisposable {
   /** Fires when the session is stopped or over. */
   readonly #signal: AbortSignal;
   #choice: Choice;
+  /** There is a connection: while one is looked for, no trial is broken off. */
+  #stands = false;
   #welcomed = false;
   /** The connection that is being made for a move; undefined where none could be. */
   #made: Promise<Made | undefined> | undefined;
@@ -70,10 +72,11 @@ export class Wires implements AsyncDisposable {
     this.#random = options.random ?? Math.random;
     this.#signal = AbortSignal.any([options.signal, this.#ended.signal]);
     this.#choice = newChoice(options.urls.length);
-    this.#transfers = new Transfers(
-      () => performance.now(),
-      (seen) => this.#saw(this.#choice.current, seen),
-    );
+    this.#transfers = new Transfers({
+      nowMs: () => performance.now(),
+      seen: (seen) => this.#saw(this.#choice.current, seen),
+      kept: options.kept,
+    });
   }
 
   /** Another connection is being made or stands: nothing is to be begun on the old one. */
@@ -88,9 +91,12 @@ export class Wires implements AsyncDisposable {
    */
   async reach(): Promise<Connection> {
     this.#transfers.interrupt();
+    this.#stands = false;
+    this.#watch();
     const { connection, wire, ...how } = await this.#made ?? await this.#call();
     this.#choice = connected(this.#choice, wire, how);
     this.#made = undefined;
+    this.#stands = true;
     this.#welcomed = false;
     this.#watch();
     return connection;
@@ -107,6 +113,7 @@ export class Wires implements AsyncDisposable {
     if (event.kind === "welcomed") this.#welcomed = true;
     if (event.kind === "lost") {
       this.#choice = lose(this.#choice);
+      this.#stands = false;
       this.#lostReason = event.reason;
     }
     if (this.#transfers.observe(event) && !this.moving && this.#choice.records.length > 1) {
@@ -187,7 +194,7 @@ export class Wires implements AsyncDisposable {
    */
   #watch(): void {
     const { current, home } = this.#choice;
-    const waits = !this.#welcomed || this.#transfers.underWay;
+    const waits = this.#stands && (!this.#welcomed || this.#transfers.underWay);
     if (current !== home && waits && !this.moving && !this.#signal.aborted) {
       this.#patience ??= setTimeout(() => this.#breakOff(), this.#patienceMs());
     } else {

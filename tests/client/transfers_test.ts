@@ -2,14 +2,19 @@ import assert from "node:assert/strict";
 import { serverMessage } from "../../src/contract/codec.ts";
 import { type Task, TaskKind, Verdict } from "../../src/contract/federation_pb.ts";
 import type { SessionEvent } from "../../src/client/session_event.ts";
-import { Transfers } from "../../src/client/transfers.ts";
+import { Transfers, type TransfersOptions } from "../../src/client/transfers.ts";
 import type { Observation } from "../../src/client/wire_records.ts";
 
 /** A session's events with a clock of the test's, in seconds. */
 class Timed {
   readonly seen: Observation[] = [];
   seconds = 0;
-  readonly transfers = new Transfers(() => 1000 * this.seconds, (seen) => this.seen.push(seen));
+  readonly transfers: Transfers;
+
+  constructor(kept?: TransfersOptions["kept"]) {
+    const seen = (observation: Observation) => this.seen.push(observation);
+    this.transfers = new Transfers({ nowMs: () => 1000 * this.seconds, seen, kept });
+  }
 
   at(seconds: number, event: SessionEvent): boolean {
     this.seconds = seconds;
@@ -123,4 +128,21 @@ Deno.test("a model of another run with the same round is another model", () => {
   timed.at(1, held(0));
   timed.at(2, { kind: "welcomed", wire: "mqtt", runId: "another", round: 0 });
   assert.ok(timed.transfers.underWay);
+});
+
+Deno.test("a model that an earlier process has kept is no transfer of the first round", () => {
+  const [bytes, sha256] = [new Uint8Array(300), new Uint8Array(32)];
+  const timed = new Timed({ runId: "run", model: { round: 4, bytes, sha256 } });
+  timed.at(1, welcomed(4));
+  assert.ok(!timed.transfers.underWay);
+  timed.tasked(1, 5);
+  timed.at(60, trained(5));
+  timed.at(62, uploaded(5));
+  timed.tasked(63, 6);
+  timed.at(65, part(5, 0, 300));
+  timed.at(65, held(5));
+  assert.deepEqual(timed.seen, [
+    { kind: "up", bytes: 300, seconds: 2 },
+    { kind: "down", bytes: 300, seconds: 2 },
+  ]);
 });
