@@ -118,8 +118,8 @@ export class Judge {
   /** The session proves the client, on a route that came back or as one more way to reach it. */
   #heard(client: Client, route: Route): void {
     client.lastHeardMs = this.#options.clock.nowMs();
-    const fresh = this.#roster.on(route) !== client;
-    if (fresh) this.#roster.attach(client, route);
+    // A route that this side has ended stays so: what was on its way on it brings nothing anew.
+    const fresh = this.#roster.on(route) !== client && this.#roster.attach(client, route);
     this.#present(client, route);
     if (fresh) this.#rounds.bringUpToDate(client);
   }

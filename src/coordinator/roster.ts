@@ -180,10 +180,13 @@ export class Roster {
     return { kind: "welcome", client, how, replaced, evicted: undefined };
   }
 
-  /** Adds a route on which the client was heard with its session, as the newest. */
-  attach(client: Client, route: Route): void {
-    if (this.#ended.has(key(route))) return;
-    if (client.routes.some((each) => sameRoute(each, route))) return;
+  /**
+   * Adds a route on which the client was heard with its session, as the newest. Gives back whether it
+   * is one more.
+   */
+  attach(client: Client, route: Route): boolean {
+    if (this.#ended.has(key(route))) return false;
+    if (client.routes.some((each) => sameRoute(each, route))) return false;
     this.detach(route, `${client.id} speaks on it now`); // a route reaches one client
     const [oldest] = client.routes;
     if (oldest !== undefined && client.routes.length >= MAX_ROUTES) {
@@ -192,6 +195,7 @@ export class Roster {
     client.routes = [...client.routes, route];
     this.#byRoute.set(key(route), client);
     this.#events.routeAttached({ client: client.id, wire: route.wire });
+    return true;
   }
 
   /** Forgets a route that this side ends: what was on its way on it does not bring it back. */

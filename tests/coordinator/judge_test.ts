@@ -243,6 +243,25 @@ Deno.test("a last will of a client that has left is nothing to be refused", asyn
   assertVerdict(again, Verdict.NO_SESSION);
 });
 
+Deno.test("what comes on a route that the server has ended tells its client nothing anew", async () => {
+  await using federation = await open();
+  await using stack = new AsyncDisposableStack();
+  const first = stack.use(await federation.join("a"));
+  const { session } = first;
+  let newest = first;
+  for (let more = 0; more < 16; more++) { // and the first one is one too many
+    newest = stack.use(await federation.dial("a"));
+    await newest.hello({ session, attach: true });
+  }
+  await newest.task(1);
+  for (let more = 0; more < 3; more++) {
+    assertVerdict(await first.ask(heartbeat()), Verdict.ACCEPTED);
+  }
+  assertVerdict(await newest.ask(heartbeat()), Verdict.ACCEPTED);
+  const tasks = newest.peer.heard.all.filter(({ body: { case: kind } }) => kind === "task");
+  assert.equal(tasks.length, 1);
+});
+
 Deno.test("a session that another client's Hello replaced may not come back", async () => {
   await using federation = await open({ plan: { minClients: 3 } });
   await using first = await federation.join("a");
