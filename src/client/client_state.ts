@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { UpdateKind } from "../contract/federation_pb.ts";
+import { FileLock } from "../file_lock.ts";
 import type { FinishedRun, Keeping, Kept, KeptModel, KeptSession } from "./kept.ts";
 import { Newest } from "./newest.ts";
 import {
@@ -51,7 +52,7 @@ export interface ClientStateOptions {
 
 export class ClientState implements Keeping, AsyncDisposable {
   readonly #path: string;
-  readonly #lock: Deno.FsFile;
+  readonly #lock: FileLock;
   readonly #report: (sentence: string) => void;
   readonly #newest: Newest<Kind, FileContent | undefined>;
   #clientId = "";
@@ -60,7 +61,7 @@ export class ClientState implements Keeping, AsyncDisposable {
   /** What could not be written the last time. */
   readonly #failing = new Set<Kind>();
 
-  private constructor(path: string, lock: Deno.FsFile, report: (sentence: string) => void) {
+  private constructor(path: string, lock: FileLock, report: (sentence: string) => void) {
     this.#path = path;
     this.#lock = lock;
     this.#report = report;
@@ -72,21 +73,18 @@ export class ClientState implements Keeping, AsyncDisposable {
    * @throws {Error} with a sentence that says what to change, where it cannot be used.
    */
   static async open(path: string, options: ClientStateOptions): Promise<ClientState> {
-    let lock: Deno.FsFile;
+    let lock: FileLock | undefined;
     try {
       await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-      lock = await Deno.open(join(path, "client.lock"), {
-        write: true,
-        create: true,
-        mode: 0o600,
-      });
+      const lockPath = join(path, "client.lock");
+      lock = FileLock.take(lockPath);
+      // Else whoever can read it can hold it. Opened and closed by ourselves, it would be let go of.
+      if (Deno.build.os !== "windows") await Deno.chmod(lockPath, 0o600);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${path} cannot be used: ${reason}`, { cause: error });
     }
-    // The operating system lets go of it when the process ends, however that comes.
-    if (!lock.tryLockSync(true)) {
-      lock.close();
+    if (lock === undefined) {
       throw new Error(`${path} is in use by another client; give each one a directory of its own`);
     }
     const state = new ClientState(path, lock, options.report);
@@ -214,7 +212,7 @@ export class ClientState implements Keeping, AsyncDisposable {
   /** Resolves when all is kept that was handed in. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#newest.settled();
-    this.#lock.close();
+    this.#lock[Symbol.dispose]();
   }
 }
 

@@ -70,6 +70,19 @@ Deno.test(
   },
 );
 
+Deno.test("ClientState holds its directory also where Deno, as 2.6, has no locks on files", async () => {
+  using directory = new StateDirectory();
+  const { prototype } = Deno.FsFile;
+  const { tryLockSync } = prototype;
+  Object.assign(prototype, { tryLockSync: undefined });
+  try {
+    await using _ = await open(directory.path);
+    await assert.rejects(open(directory.path), /is in use by another client/);
+  } finally {
+    Object.assign(prototype, { tryLockSync });
+  }
+});
+
 Deno.test("ClientState refuses a directory that another client has open, in a sentence", async () => {
   using directory = new StateDirectory();
   {
