@@ -8,6 +8,7 @@ import { ConfigError } from "../config/config_error.ts";
 import { isClientId } from "../contract/client_id.ts";
 import type { Revocations } from "../contract/token.ts";
 import type { Clock, Timer } from "../coordinator/clock.ts";
+import { placeFile } from "./placed_file.ts";
 
 const FILE_NAME = "revoked";
 const LINE = /^(\S+) (\S+)$/;
@@ -47,12 +48,22 @@ export async function revoke(
 ): Promise<void> {
   const path = join(state, FILE_NAME);
   try {
-    using file = await Deno.open(path, { append: true, create: true, mode: 0o600 });
+    await beThere(state);
+    using file = await Deno.open(path, { append: true });
     // One write: lines of several writers do not mix.
     await file.write(new TextEncoder().encode(`${new Date(nowMs).toISOString()} ${clientId}\n`));
     await file.sync();
   } catch (error) {
     throw unusable(path, error);
+  }
+}
+
+/** A list that root begins is the server's all the same. */
+async function beThere(state: string): Promise<void> {
+  try {
+    await placeFile(state, FILE_NAME, new Uint8Array());
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 

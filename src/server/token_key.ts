@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import { ConfigError } from "../config/config_error.ts";
 import { createTokenKey, TOKEN_KEY_BYTES, type TokenRule } from "../contract/token.ts";
 import { readNamedFile } from "./named_file.ts";
+import { placeFile } from "./placed_file.ts";
 import { readRevocations } from "./revocations.ts";
 
 const FILE_NAME = "token.key";
@@ -49,22 +50,16 @@ async function read(path: string): Promise<Uint8Array | undefined> {
   }
 }
 
-/** Whole or not at all, and never in the place of another: `serve` and `token` may both make one. */
+/** Never in the place of another: `serve` and `token` may both make one. */
 async function make(state: string, path: string): Promise<Uint8Array> {
   const key = createTokenKey();
-  const fresh = `${path}.${crypto.randomUUID()}`;
   try {
     await Deno.mkdir(state, { recursive: true, mode: 0o700 });
-    using file = await Deno.open(fresh, { write: true, createNew: true, mode: 0o600 });
-    file.writeSync(key);
-    await file.sync();
-    await Deno.link(fresh, path);
+    await placeFile(state, FILE_NAME, key);
     return key;
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return await Deno.readFile(path);
     throw unusable(path, error);
-  } finally {
-    await Deno.remove(fresh).catch(() => {}); // it may never have been there
   }
 }
 
