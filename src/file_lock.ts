@@ -20,6 +20,7 @@ export class FileLock implements Disposable {
    */
   static take(path: string): FileLock | undefined {
     let database: DatabaseSync | undefined;
+    makePrivate(path);
     try {
       database = new DatabaseSync(path);
       // No wait, and no journal beside the file.
@@ -37,5 +38,14 @@ export class FileLock implements Disposable {
   [Symbol.dispose](): void {
     this.#database?.close();
     this.#database = undefined;
+  }
+}
+
+/** SQLite would let everybody read it, as far as the umask does. */
+function makePrivate(path: string): void {
+  try {
+    Deno.openSync(path, { write: true, createNew: true, mode: 0o600 }).close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }

@@ -41,7 +41,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   init: ["config", "strategies"],
   events: ["config", "contract", "log", "metrics"],
   coordinator: ["contract", "events", "vault"],
-  client: ["contract", "packages", "private_directory", "protocols", "weights"],
+  client: ["contract", "file_lock", "packages", "private_directory", "protocols", "weights"],
   server: [
     "client",
     "config",

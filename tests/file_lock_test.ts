@@ -23,6 +23,8 @@ Deno.test("FileLock.take() takes a file once, until it is let go of", () =>
     using again = FileLock.take(path);
     assert.ok(again);
     assert.deepEqual([...Deno.readDirSync(directory)].map(({ name }) => name), ["lock"]);
+    // Windows has no modes.
+    if (Deno.build.os !== "windows") assert.equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
   }));
 
 Deno.test("FileLock.take() says in the system's words what is wrong with the path", () =>

@@ -76,13 +76,9 @@ export class ClientState implements Keeping, AsyncDisposable {
     let lock: FileLock | undefined;
     try {
       await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-      const lockPath = join(path, "client.lock");
-      lock = FileLock.take(lockPath);
-      // Else whoever can read it can hold it. Opened and closed by ourselves, it would be let go of.
-      if (Deno.build.os !== "windows") await Deno.chmod(lockPath, 0o600);
+      lock = FileLock.take(join(path, "client.lock"));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`${path} cannot be used: ${reason}`, { cause: error });
+      throw new Error(`${path} cannot be used: ${reasonOf(error)}`, { cause: error });
     }
     if (lock === undefined) {
       throw new Error(`${path} is in use by another client; give each one a directory of its own`);
