@@ -28,6 +28,13 @@ interface Destination {
 
 const KEEP_ALIVE_S = 30;
 const CONNECT_TIMEOUT_MS = 20_000;
+const UNKNOWN_USER =
+  "a broker wants a user and a password that it knows, as in mqtt://user:password@host/default";
+/** What a broker leaves to be guessed. */
+const UNTOLD: ReadonlyMap<number, string> = new Map([
+  [ReasonCode.BAD_USER_NAME_OR_PASSWORD, UNKNOWN_USER],
+  [ReasonCode.NOT_AUTHORISED, UNKNOWN_USER],
+]);
 /** How long DISCONNECT and what precedes it may need to leave. */
 const FAREWELL_MS = 1000;
 
@@ -186,7 +193,8 @@ class MqttConnection implements Connection {
       if (packet.cmd !== "connack" && packet.cmd !== "disconnect") return;
       const { reasonCode = 0, properties = {} } = packet;
       const code = `0x${reasonCode.toString(16).padStart(2, "0")}`;
-      if (reasonCode > 0) this.#reason ??= `${properties.reasonString ?? "no reason"} (${code})`;
+      const reason = properties.reasonString ?? UNTOLD.get(reasonCode) ?? "no reason";
+      if (reasonCode > 0) this.#reason ??= `${reason} (${code})`;
     });
     client.on("error", (error) => this.#reason ??= reasonOf(error));
     client.on("close", () => this.#end());

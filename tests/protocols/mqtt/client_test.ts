@@ -66,6 +66,16 @@ for (const version of ["4", "5"]) {
   });
 }
 
+Deno.test("dial() says what a broker wants that lets nobody in without a user", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const accepted = listener.accept();
+  const failed = failure(`mqtt://127.0.0.1:${listener.addr.port}/default`);
+  using conn = await accepted;
+  await conn.read(new Uint8Array(1024));
+  await conn.write(new Uint8Array([0x20, 3, 0, 0x87, 0])); // CONNACK of Mosquitto: Not authorized
+  assert.match((await failed).message, /a user and a password that it knows, .* \(0x87\)$/);
+});
+
 Deno.test("dial() is called off by its signal", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const accepted = listener.accept(); // and never answered
