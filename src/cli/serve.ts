@@ -134,8 +134,10 @@ async function openServer(
   try {
     return await FederationServer.open({ config, events, metrics, missing });
   } catch (error) {
-    if (error instanceof VaultError) throw new OperatorError(error.message, { cause: error });
-    throw error;
+    if (!(error instanceof VaultError)) throw error;
+    // Room may come by itself: what starts a suspended server again must not give up meanwhile.
+    if (error.isFull) throw new Suspended(error.message, { cause: error });
+    throw new OperatorError(error.message, { cause: error });
   }
 }
 

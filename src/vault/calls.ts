@@ -60,5 +60,10 @@ export type VaultReply =
     readonly isFull: boolean;
   }
   /** `operator`: the state directory or the model cannot be used, and the sentence says why. */
-  | { readonly kind: "failed"; readonly reason: string; readonly operator: boolean }
+  | {
+    readonly kind: "failed";
+    readonly reason: string;
+    readonly operator: boolean;
+    readonly isFull: boolean;
+  }
   | { readonly kind: "closed" };

@@ -101,7 +101,11 @@ export class VaultLink implements AsyncDisposable {
           reply.isFull ? new VaultError(reply.reason, { isFull: true }) : new Error(reply.reason),
         );
       case "failed":
-        return this.#end(reply.operator ? new VaultError(reply.reason) : new Error(reply.reason));
+        return this.#end(
+          reply.operator
+            ? new VaultError(reply.reason, { isFull: reply.isFull })
+            : new Error(reply.reason),
+        );
       case "closed":
         return this.#end(undefined);
       default:

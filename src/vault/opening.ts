@@ -11,11 +11,12 @@ export function inside<T>(stateDirectory: string | undefined, act: () => T): T {
     if (stateDirectory === undefined || error instanceof VaultError) throw error;
     const cannot = `Cannot use the state directory ${stateDirectory}`;
     const reason = error instanceof Error ? error.message : String(error);
+    const full = isFull(error);
     throw new VaultError(
-      isFull(error)
+      full
         ? `${cannot}: its disk is full; make room there, or choose another --state`
         : `${cannot}: ${reason}; choose another --state`,
-      { cause: error },
+      { cause: error, isFull: full },
     );
   }
 }

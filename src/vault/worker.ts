@@ -35,8 +35,9 @@ function open({ start }: Extract<VaultRequest, { kind: "open" }>): void {
   } catch (error) {
     vault?.[Symbol.dispose]();
     const operator = error instanceof VaultError;
+    const isFull = operator && error.isFull;
     const reason = error instanceof Error ? error.message : String(error);
-    scope.postMessage({ kind: "failed", reason, operator }, []);
+    scope.postMessage({ kind: "failed", reason, operator, isFull }, []);
   }
 }
 

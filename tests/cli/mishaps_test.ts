@@ -135,7 +135,7 @@ mountingTest("serve refuses a read-only disk, and a full one, in one sentence", 
   );
   fill(join(small.path, "filling"));
   const full = await serve(join(small.path, "run"));
-  assert.equal(full.code, 2);
+  assert.equal(full.code, 3);
   assert.match(
     full.sentence,
     /^error: Cannot use .*: its disk is full; make room there, or choose/,
@@ -173,6 +173,8 @@ mountingTest(
       "same --state again; nothing that was accepted is lost",
     ]);
     assert.equal((await idle.ended()).code, 0);
+    await using early = new Program([...GRPC, ...run, "--grpc-port", "0"], shop.path);
+    assert.equal((await early.ended()).code, 3, "with 2 nothing would start it again");
 
     Deno.removeSync(join(disk.path, "filling"));
     const port = new URL(url).port;
