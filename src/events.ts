@@ -23,6 +23,14 @@ export type LeaveCause =
   | "dropped"
   | "expired"
   | "revoked";
+/** How long a certificate of the server's still holds. */
+export interface CertificateState {
+  readonly certificate: "tls" | "quic";
+  readonly standing: "good" | "soon" | "expired";
+  /** A time as ISO 8601 has it. */
+  readonly expires: string;
+  readonly todo?: string;
+}
 /** Who evaluated a model. */
 export type Evaluator = "server" | "clients";
 
@@ -253,6 +261,13 @@ const table = {
     "error",
     "server failed",
     (metrics) => metrics.serverFailures.inc(),
+  ),
+
+  certificateSeen: row<CertificateState>(
+    ({ standing }) => standing === "good" ? "debug" : standing === "soon" ? "warning" : "error",
+    "certificate",
+    (metrics, { certificate, expires }) =>
+      metrics.certificateExpires.set({ certificate }, Date.parse(expires) / 1000),
   ),
 
   wireUp: row<{ wire: WireName; url: string }>(

@@ -75,6 +75,11 @@ export class Metrics {
   );
   readonly filesSwept = this.#counter("files_swept_total", "Unfinished files removed at start", []);
 
+  readonly certificateExpires = this.#gauge(
+    "certificate_expires_timestamp_seconds",
+    "When a certificate of the server's expires, in seconds since 1970",
+    ["certificate"],
+  );
   readonly wireUp = this.#gauge("wire_up", "1 while clients can reach the wire", ["wire"]);
   readonly wireFailures = this.#counter("wire_failures_total", "Protocol servers lost", ["wire"]);
   readonly wireRestarts = this.#counter("wire_restarts_total", "Restarts tried", ["wire"]);

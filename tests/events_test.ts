@@ -36,6 +36,12 @@ const examples: { [Name in keyof Events]: Parameters<Events[Name]>[0] } = {
   stateFull: { round: 2, detail: "the disk is full" },
   vaultFailed: { reason: "the disk is full" },
   serverFailed: { what: "judge", reason: "a bug" },
+  certificateSeen: {
+    certificate: "tls",
+    standing: "soon",
+    expires: "2026-12-01T00:00:00.000Z",
+    todo: "renew it",
+  },
   wireUp: { wire: "mqtt", url: "mqtt://127.0.0.1:1883/default" },
   wireOff: { wire: "dds", reason: "libddsc was not found" },
   wireDown: { wire: "amqp", reason: "Worker failed" },

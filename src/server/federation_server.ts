@@ -16,6 +16,7 @@ import { BROKERS } from "../protocols/mod.ts";
 import { advertised } from "./advertised.ts";
 import { withAuthorities } from "./authorities.ts";
 import { readTls, withCertificate } from "./certificate.ts";
+import { CertificateWatch, usedCertificates } from "./certificate_watch.ts";
 import { coordinatorOptions } from "./coordinator_options.ts";
 import { openEvaluator } from "./evaluating.ts";
 import { readModel } from "./model.ts";
@@ -92,6 +93,12 @@ export class FederationServer implements AsyncDisposable {
     );
     vault.closed.catch((error) => coordinator.fail(error));
     const certified = await certifying;
+    stack.use(
+      new CertificateWatch(usedCertificates(config, certified, tls), {
+        clock,
+        tell: (state) => events.certificateSeen(state),
+      }),
+    );
     const run = { runId: opened.runId, tls, tokens };
     const wires = parts.wires?.(opened.runId, certified) ?? linksOf(certified, run);
     const supervisor = stack.use(new Supervisor({ hub: coordinator, wires, clock, events }));

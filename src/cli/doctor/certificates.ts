@@ -1,16 +1,14 @@
 /** How old the certificates are that a server of this configuration proves itself by. */
 
-import { X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import type { Config } from "../../config.ts";
 import { ConfigError } from "../../config/config_error.ts";
 import { KEPT_FILE, LEAST_LEFT_MS, readKept, readTls } from "../../server/certificate.ts";
+import { leftOf, SOON_MS } from "../../server/certificate_watch.ts";
 import { readPair } from "../../server/key_pair.ts";
 import { failedAs, type Finding, ok, warning } from "./finding.ts";
 
 const DAY_MS = 86_400_000;
-/** Time enough to get another one. */
-const SOON_MS = 14 * DAY_MS;
 
 export async function checkCertificates(config: Config, nowMs = Date.now()): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -61,10 +59,6 @@ async function kept({ state, quic }: Config, nowMs: number): Promise<Finding> {
     leftMs < 0 ? `${join(state, KEPT_FILE)} has expired` : seen,
     "start the server again, which makes another one, and give clients the address that it prints",
   );
-}
-
-function leftOf(certificate: string, nowMs: number): number {
-  return Date.parse(new X509Certificate(certificate).validTo) - nowMs;
 }
 
 function daysOf(leftMs: number): string {
