@@ -24,6 +24,7 @@ import { ProgressBar } from "./progress.ts";
 import { Repeats } from "./repeats.ts";
 import { saveModel } from "./saved_model.ts";
 import { CA_OPTION, readCa } from "./trust.ts";
+import { untrusted } from "./untrusted.ts";
 import { addressText, explain } from "./wire_table.ts";
 
 interface JoinFlags extends TokenFlags {
@@ -266,6 +267,7 @@ class Watcher implements Disposable {
         return this.#log.write(level, "server not reached", {
           url: addressText(url),
           reason,
+          todo: untrusted(reason, url),
           retry_in_ms: retryInMs === undefined ? undefined : Math.round(retryInMs),
         });
       }

@@ -1,6 +1,7 @@
 /** Asks a running server over HTTP; what comes instead of an answer becomes a sentence. */
 
 import { Failure } from "./exit.ts";
+import { untrusted } from "./untrusted.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
@@ -33,22 +34,14 @@ export async function answerOf(topic: string, { url, ca, stop }: Page): Promise<
     return { url: asked, code: response.status, text: (await response.text()).trim() };
   } catch (error) {
     if (stop.aborted) throw new Failure("Stopped before the server answered");
-    const untrusted = untrustedReason(error);
-    if (untrusted !== undefined) {
-      throw new Failure(
-        `${asked} does not prove to be that server (${untrusted}); name its authority by --ca`,
-        { cause: error },
-      );
+    const text = error instanceof Error ? `${error.message} ${error.cause ?? ""}` : String(error);
+    const advice = untrusted(text);
+    if (advice !== undefined) {
+      throw new Failure(`${asked} does not prove to be that server: ${advice}`, { cause: error });
     }
     throw new Failure(
       `No server answers at ${asked}; start one with \`tributary serve\`, or give the URL it prints`,
       { cause: error },
     );
   }
-}
-
-/** What the certificate lacks; undefined where the failure is another. */
-function untrustedReason(error: unknown): string | undefined {
-  const text = error instanceof Error ? `${error.message} ${error.cause ?? ""}` : String(error);
-  return /invalid peer certificate: (\w+)/.exec(text)?.[1];
 }

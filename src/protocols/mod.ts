@@ -1,13 +1,7 @@
 /** The list of protocols: what starts each one's Worker, and who dials its URLs. */
 
-import {
-  type Connection,
-  ConnectionLost,
-  type Dial,
-  type DialOptions,
-} from "../contract/connection.ts";
+import type { Connection, Dial, DialOptions } from "../contract/connection.ts";
 import { dialSealed } from "../contract/sealed_connection.ts";
-import { serverAdvice } from "../contract/tls_advice.ts";
 import { shownUrl } from "../contract/shown_url.ts";
 import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
@@ -164,12 +158,6 @@ const PRIVATE: ReadonlySet<string> = new Set(["quic:", "wss:", "grpcs:"]);
 export async function dialUrl(url: URL, options: DialOptions): Promise<Connection> {
   const { dial } = await loaderOf(url)();
   const { token } = options;
-  try {
-    if (token === undefined || PRIVATE.has(url.protocol)) return await dial(url, options);
-    return await dialSealed(url, { ...options, token }, dial);
-  } catch (error) {
-    if (!(error instanceof ConnectionLost)) throw error;
-    const { message } = error;
-    throw new ConnectionLost(message + serverAdvice(message, url), { cause: error });
-  }
+  if (token === undefined || PRIVATE.has(url.protocol)) return await dial(url, options);
+  return await dialSealed(url, { ...options, token }, dial);
 }

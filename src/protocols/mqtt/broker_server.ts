@@ -17,7 +17,7 @@ import {
   type Upcalls,
 } from "../../contract/protocol_server.ts";
 import { placeOf } from "../../contract/broker_place.ts";
-import { brokerAdvice } from "../../contract/tls_advice.ts";
+import { brokerAdvice } from "../../contract/broker_advice.ts";
 import { Relay } from "../../contract/relay.ts";
 import type { ServerOptions } from "../../contract/server_options.ts";
 import type { Revocations } from "../../contract/token.ts";

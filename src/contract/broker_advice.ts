@@ -1,10 +1,6 @@
-/** What to change where TLS failed, as far as a library's words tell; behind a sentence's semicolon. */
+/** What to change where a broker was not reached, be it for TLS; behind a sentence's semicolon. */
 
 const TLS_FAILED = /certificate|UnknownIssuer|corrupt message|before secure TLS|write UNKNOWN/i;
-/** Schemes by which a server proves who it is. */
-const PROVING: ReadonlySet<string> = new Set(
-  ["mqtts:", "mqtt+wss:", "amqps:", "grpcs:", "wss:", "quic:"],
-);
 /** What a port that wants TLS does with anything else. */
 const HUNG_UP = /ECONNRESET|closed the connection/;
 
@@ -22,12 +18,4 @@ export function brokerAdvice(
   if (!TLS_FAILED.test(reason) && !HUNG_UP.test(reason)) return ""; // Deno 2.6 tells no cause
   return `; ${flag} has to name a port where it speaks TLS, by a name that its certificate is for, ` +
     `and ${flag}-ca the authority that vouches for it unless that is a public one`;
-}
-
-/** Where a client finds that a server does not prove who it is. QUIC's may be pinned by a hash. */
-export function serverAdvice(reason: string, url: URL): string {
-  if (!PROVING.has(url.protocol) || url.searchParams.has("hash")) return "";
-  if (!TLS_FAILED.test(reason) && !(url.protocol === "mqtts:" && HUNG_UP.test(reason))) return "";
-  return "; name by --ca the authority that vouches for it unless that is a public one, and the " +
-    "host as its certificate does";
 }
