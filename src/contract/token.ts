@@ -199,6 +199,7 @@ function areClaims(value: Record<string, unknown>): value is Record<string, unkn
 }
 
 function isBase64Url(text: string): boolean {
+  if (!/^[\w-]*$/.test(text)) return false; // Deno 2.6 throws for others
   return Buffer.from(text, "base64url").toString("base64url") === text;
 }
 
