@@ -107,7 +107,7 @@ export class Coordinator implements AsyncDisposable {
   }
 
   #detached(route: Route, reason: string): void {
-    const client = this.#roster.detach(route, reason);
+    const client = this.#roster.end(route, reason);
     // Another route of the client takes over what this one was to bring.
     if (client !== undefined && client.routes.length > 0) this.#rounds.bringUpToDate(client);
   }

@@ -62,7 +62,7 @@ const MAX_ROUTES = 16;
 export class Roster {
   readonly #clients = new Map<string, Client>();
   readonly #byRoute = new Map<string, Client>();
-  /** Routes that were ended by this side, the newest. */
+  /** Routes that are over for good, the newest. */
   readonly #ended = new Set<string>();
   /** Sessions that gave way to another client's Hello, the newest. */
   readonly #replaced = new Set<string>();
@@ -198,10 +198,14 @@ export class Roster {
     return true;
   }
 
-  /** Forgets a route that this side ends: what was on its way on it does not bring it back. */
-  end(route: Route, reason: string): void {
-    this.detach(route, reason);
+  /**
+   * Forgets a route that is over, be it that its wire says so or that this side ends it: what was on
+   * its way on it does not bring it back, as nothing would reach its client there. Gives back the
+   * client that had it.
+   */
+  end(route: Route, reason: string): Client | undefined {
     keep(this.#ended, key(route), MAX_ENDED);
+    return this.detach(route, reason);
   }
 
   /** A wire's server is gone: the next one counts its routes anew. */
@@ -211,7 +215,7 @@ export class Roster {
     }
   }
 
-  /** Forgets a route. Gives back the client that had it. */
+  /** Forgets a route, on which its client may be heard again. Gives back the client that had it. */
   detach(route: Route, reason: string): Client | undefined {
     const client = this.#byRoute.get(key(route));
     if (client === undefined) return undefined;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PacedServer } from "../../src/contract/paced_server.ts";
 import { ClosingReason, TaskKind, Verdict } from "../../src/contract/federation_pb.ts";
+import type { Arrival, Upcalls } from "../../src/contract/protocol_server.ts";
 import type { VaultCalls } from "../../src/vault/calls.ts";
 import { serverOptions } from "../protocols/subject.ts";
 import {
@@ -48,6 +49,41 @@ Deno.test("who was silent and speaks again with its session is back", async () =
   Object.assign(again, { session: member.session, runId: member.runId });
   assert.equal((await again.ask(heartbeat())).verdict, Verdict.ACCEPTED);
   assert.deepEqual(federation.coordinator.clients()[0]?.state, "idle");
+  await using _ = await federation.join("b");
+  assert.equal((await again.task(1)).round, 1);
+});
+
+Deno.test("what was on its way on a route that is over takes no task away from the newer one", async () => {
+  const said: { arrival: Arrival; upcalls: Upcalls }[] = [];
+  const subject: typeof grpc = {
+    ...grpc,
+    make: (options, own) => {
+      const server = grpc.make(options, own);
+      const listen = server.listen.bind(server);
+      server.listen = (upcalls) =>
+        listen({
+          ...upcalls,
+          observe: (event) => upcalls.observe(event),
+          deliver: (arrival) => {
+            said.push({ arrival: structuredClone(arrival), upcalls });
+            return upcalls.deliver(arrival);
+          },
+        });
+      return server;
+    },
+  };
+  await using federation = await open({ subjects: [subject], plan: { minClients: 2 } });
+  const member = await federation.join("a");
+  await member.ask(heartbeat());
+  const beat = said.find(({ arrival }) =>
+    arrival.kind === "message" && arrival.message.body.case === "heartbeat"
+  );
+  assert.ok(beat);
+  await member[Symbol.asyncDispose]();
+  await federation.logged("route detached");
+  await using again = await federation.dial("a");
+  await again.hello({ session: member.session });
+  await beat.upcalls.deliver(beat.arrival); // on the route that it came on
   await using _ = await federation.join("b");
   assert.equal((await again.task(1)).round, 1);
 });

@@ -151,7 +151,7 @@ Deno.test("a route reaches one client: the one that spoke on it last", () => {
   assert.equal(roster.detach(at, "lost"), second);
 });
 
-Deno.test("a route that this side ended is not brought back by what was on its way on it", () => {
+Deno.test("a route that is over is not brought back by what was on its way on it", () => {
   const { roster } = open();
   const [old, at] = [route(), route()];
   const { client } = greet(roster, "a", {}, old);
