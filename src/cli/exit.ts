@@ -34,6 +34,16 @@ export class Answered extends Error {
   override readonly name = "Answered";
 }
 
+/** EMFILE, as Deno and Node word it. */
+const NO_MORE_FILES = /Too many open files|\bEMFILE\b/;
+
+/** What the system's own words do not say: what to change. */
+function advised(sentence: string): string {
+  return NO_MORE_FILES.test(sentence)
+    ? `${sentence}; allow more by \`ulimit -n\`, or LimitNOFILE= of a systemd unit`
+    : sentence;
+}
+
 /**
  * Writes an error for people and chooses the exit code. Only our own bugs show a stack. A server, a
  * broker or a program may have chosen some of the words.
@@ -41,7 +51,7 @@ export class Answered extends Error {
 export function report(error: unknown, stderr: Output): ExitCode {
   if (error instanceof Answered) return exit.ok;
   const label = paint(stderr, "bad", "error:");
-  const say = (sentence: string) => stderr.write(`${label} ${onOneLine(sentence)}\n`);
+  const say = (sentence: string) => stderr.write(`${label} ${advised(onOneLine(sentence))}\n`);
   if (error instanceof ConfigError) {
     for (const sentence of error.sentences) say(sentence);
     return exit.usage;

@@ -13,6 +13,7 @@ import { makeCommand, parse } from "./command.ts";
 import { addConfigFlags, configOf } from "./config_flags.ts";
 import { exit, type ExitCode, Failure, OperatorError, Suspended } from "./exit.ts";
 import type { Io } from "./io.ts";
+import { raiseOpenFiles } from "./open_files.ts";
 import { paint } from "./paint.ts";
 import { table } from "./table.ts";
 
@@ -41,6 +42,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   if (resolved === undefined) return exit.ok;
   const { config, given } = resolved;
   using log = openLog({ ...config.log, output: io.stderr });
+  if (Deno.build.standalone) raiseOpenFiles();
   const metrics = new Metrics();
   const mandatory = given.has("protocols"); // wires asked for by name are not left out
   return await serve(config, { io, events: openEvents(log, metrics), metrics, mandatory });

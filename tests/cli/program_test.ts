@@ -139,6 +139,12 @@ const errors: readonly (readonly [error: Error, code: number, stderr: string])[]
   [new Failure("It failed."), 1, "error: It failed.\n"],
   [new Failure("It said \x1b[2J\x9b2J:\n  error: no"), 1, "error: It said �[2J�2J: error: no\n"],
   [new Suspended("It goes on later."), 3, "error: It goes on later.\n"],
+  [
+    new Failure("Too many open files (os error 24)"),
+    1,
+    "error: Too many open files (os error 24); allow more by `ulimit -n`, or LimitNOFILE= of a " +
+    "systemd unit\n",
+  ],
   [new Answered(), 0, ""],
 ];
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { joinPage } from "../../src/web/join_page.ts";
 import { packageFiles } from "../../src/web/packages.ts";
+import { Program } from "../support/program.ts";
 import { mountingTest, smallDisk } from "../support/small_disk.ts";
 import { ANY_PORTS, EXECUTABLE, inDirectory, run } from "./executable.ts";
 
@@ -23,6 +24,22 @@ Deno.test("serve listens; its size, the time it takes and the memory it holds ar
     const status = await Deno.readTextFile(`/proc/${server.pid}/status`);
     const kib = Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]);
     print(`idle RSS  ${(kib / 1024).toFixed(0)} MiB`);
+    server.kill("SIGTERM");
+    assert.equal((await server.ended()).code, 0);
+  }));
+
+Deno.test("serve may open as many files as the system would let it, not the shell's few", () =>
+  inDirectory(async (directory) => {
+    const few = ["-c", 'ulimit -Sn 200 && exec "$0" "$@"', EXECUTABLE];
+    await using server = new Program(
+      ["serve", "--protocols", "mqtt", "--mqtt-port", "0", "--no-web"],
+      directory,
+      { path: "/bin/sh", args: few, environment: {} },
+    );
+    await server.says(LISTENING);
+    const limits = await Deno.readTextFile(`/proc/${server.pid}/limits`);
+    const [, soft, hard] = /^Max open files\s+(\d+)\s+(\d+)/m.exec(limits) ?? [];
+    assert.equal(soft, hard);
     server.kill("SIGTERM");
     assert.equal((await server.ended()).code, 0);
   }));
