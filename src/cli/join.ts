@@ -15,7 +15,7 @@ import { readAddress } from "../protocols/mod.ts";
 import { openClientState } from "./client_state.ts";
 import { makeCommand, parse } from "./command.ts";
 import { cpuShareOf } from "./cpu_share.ts";
-import { type TokenFlags, tokenOf } from "./credentials.ts";
+import { credentialsOf, type TokenFlags } from "./credentials.ts";
 import { exit, type ExitCode, Failure, OperatorError } from "./exit.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
@@ -31,7 +31,6 @@ interface JoinFlags extends TokenFlags {
   readonly data?: string;
   readonly exec?: string;
   readonly samples?: string;
-  readonly id?: string;
   readonly ca?: string;
   readonly out?: string;
   readonly once?: boolean;
@@ -82,7 +81,7 @@ export function command(io: Io): Command {
     .option("--samples <n>", "training samples of --exec; left out, the program is asked")
     .option(
       "--id <id>",
-      "this client's id, unlike any other's (default: the host's name and a number)",
+      "this client's id, unlike any other's (default: the token's, else the host's name and a number)",
     )
     .option(...CA_OPTION)
     .option("--token <text>", "proves the id; see `tributary token` (or set TRIBUTARY_TOKEN)")
@@ -128,11 +127,11 @@ async function join(
   const { out, once = false } = flags;
   const labels = Object.fromEntries((flags.label ?? []).map(labelOf));
   const ca = await readCa(flags.ca, io);
-  const token = await tokenOf(flags, io);
+  const { id, token } = await credentialsOf(flags, io);
   const newClientId = () =>
     `${safe(hostname())}-${crypto.getRandomValues(new Uint8Array(4)).toHex()}`;
-  await using state = await openClientState(flags.state, { id: flags.id, newClientId, log });
-  const clientId = state?.clientId ?? flags.id ?? newClientId();
+  await using state = await openClientState(flags.state, { id, newClientId, log });
+  const clientId = state?.clientId ?? id ?? newClientId();
   using watcher = new Watcher(io, log, flags);
   try {
     await using trainer = await openTrainer(flags, { io, log });
@@ -211,7 +210,9 @@ async function openProgram(
     throw new OperatorError("--exec needs a POSIX shell and process groups: join from within WSL");
   }
   if ((await Deno.permissions.query({ name: "run" })).state !== "granted") {
-    throw new OperatorError("--exec must be allowed to run programs: start Deno with --allow-run");
+    throw new OperatorError(
+      "--exec must be allowed to run programs: from the sources it is `deno task join:exec`",
+    );
   }
   const said = (line: string) => log.write("debug", "trainer said", { line });
   try {

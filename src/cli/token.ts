@@ -59,8 +59,9 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const [verb = "", ...more] = asked.args;
   const act = VERBS.get(verb);
   if (act === undefined || more.length > 0) {
+    const said = JSON.stringify(asked.args.join(" "));
     throw new OperatorError(
-      "What is there to do with tokens is `tributary token create`, `revoke` and `revoked`",
+      `token cannot do ${said}: say \`token create\`, \`token revoke\` or \`token revoked\``,
     );
   }
   await act(flags, io);

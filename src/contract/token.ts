@@ -125,6 +125,11 @@ export function proveToken(
   return { proven: `${signed}.${proof}`, signature };
 }
 
+/** The client whose token it says it is, which the server alone can judge; undefined for what is no token. */
+export function holderOf(token: string): string | undefined {
+  return partsOf(token)?.claims.sub;
+}
+
 /** Why a token that expired is refused. */
 export const EXPIRED: Refusal = {
   detail: "the token has expired; ask the operator for a new one (`tributary token create`)",

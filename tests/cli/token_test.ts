@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { tokenOf } from "../../src/cli/credentials.ts";
+import { credentialsOf } from "../../src/cli/credentials.ts";
 import { exit, OperatorError } from "../../src/cli/exit.ts";
 import { run } from "../../src/cli/token.ts";
 import { ConfigError } from "../../src/config/config_error.ts";
@@ -90,14 +90,36 @@ Deno.test("join takes its token from the command line, a file, or the environmen
   const file = join(directory.path, "a.token");
   await Deno.writeTextFile(file, `${token}\n`);
   const environment = { TRIBUTARY_TOKEN: token };
-  assert.equal(await tokenOf({ token }, { environment: {} }), token);
-  assert.equal(await tokenOf({ tokenFile: file }, { environment: {} }), token);
-  assert.equal(await tokenOf({}, { environment }), token);
-  assert.equal(await tokenOf({}, { environment: {} }), undefined);
+  const found = { id: "a", token };
+  assert.deepEqual(await credentialsOf({ token }, { environment: {} }), found);
+  assert.deepEqual(await credentialsOf({ tokenFile: file }, { environment: {} }), found);
+  assert.deepEqual(await credentialsOf({}, { environment }), found);
+  assert.deepEqual(await credentialsOf({}, { environment: {} }), {
+    id: undefined,
+    token: undefined,
+  });
   for (const flags of [{ token, tokenFile: file }, { token: "abc" }]) {
-    await assert.rejects(tokenOf(flags, { environment: {} }), OperatorError);
+    await assert.rejects(credentialsOf(flags, { environment: {} }), OperatorError);
   }
-  await assert.rejects(tokenOf({ tokenFile: `${file}.none` }, { environment: {} }), ConfigError);
+  await assert.rejects(
+    credentialsOf({ tokenFile: `${file}.none` }, { environment: {} }),
+    ConfigError,
+  );
+});
+
+Deno.test("join refuses the token of another client, and what is no id, before it joins", async () => {
+  const io = { environment: {} };
+  const token = tokenFor("edge-1");
+  assert.deepEqual(await credentialsOf({ id: "edge-1", token }, io), { id: "edge-1", token });
+  await assert.rejects(credentialsOf({ id: "edge-2", token }, io), {
+    name: "OperatorError",
+    message: "--token has the token of edge-1, but --id is edge-2: join with --id edge-1, or " +
+      "with a token of edge-2",
+  });
+  await assert.rejects(credentialsOf({ id: "a b/c" }, io), {
+    name: "OperatorError",
+    message: '--id is "a b/c", but must be 1 to 64 characters of A-Z a-z 0-9 . _ -',
+  });
 });
 
 Deno.test("serve --tokens required takes the client whose token the program made, and no other", async () => {
