@@ -236,7 +236,7 @@ const refusals: readonly (readonly [claim: string, sources: Sources, sentences: 
     "--tls-key (`tributary tls init` makes them); use 127.0.0.1, or allow it by --insecure",
   ]],
   ["a certificate without its key", { flags: { "tls-cert": "server.pem" } }, [
-    "The settings of [tls] do not fit together: cert and key belong together: give both or neither",
+    "The settings of [tls] do not fit together: give both --tls-cert and --tls-key, or neither",
   ]],
   ["an address that DDS cannot serve", { flags: { "dds-hostname": "::1" } }, [
     '--dds-hostname is "::1", but must be an IPv4 address of this machine',

@@ -15,5 +15,5 @@ export const tls = z.strictObject({
       "elsewhere it is part of a new connection's own time",
   ),
 }).refine((own) => (own.cert === undefined) === (own.key === undefined), {
-  error: "cert and key belong together: give both or neither",
+  error: "give both --tls-cert and --tls-key, or neither",
 });

@@ -35,7 +35,7 @@ export async function readModel({ training, state }: Config): Promise<StartModel
   const tensors = decodeSafetensors(bytes);
   if (isRejection(tensors)) {
     throw new ConfigError([
-      `--model names ${training.model}, which is no safetensors file: ${tensors.detail}`,
+      `--model names ${training.model}, which is ${tensors.detail}`,
     ]);
   }
   return { bytes, topology };

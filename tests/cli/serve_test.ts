@@ -150,7 +150,7 @@ Deno.test("join that is stopped tells the server, which waits for others", async
 
 const MISTAKES: readonly [what: string, args: readonly string[], sentence: RegExp][] = [
   ["a model that is not there", ["serve", "--model", "none.safetensors"], /--model names none/],
-  ["a model that is none", ["serve", "--model", "topology.json"], /no safetensors file/],
+  ["a model that is none", ["serve", "--model", "topology.json"], /not a safetensors file/],
   ["a topology that is none", ["serve", "--topology", "train1.csv"], /topology/i],
   ["an unknown option", ["serve", "--round", "3"], /--rounds/],
   ["a wire that is none", ["join", "ftp://127.0.0.1/default", "--data", "train1.csv"], /scheme/],

@@ -51,7 +51,10 @@ Deno.test("a file that cannot be used is refused by its flag and its name", asyn
   await refuses(smallConfig(directory.path, { model: directory.path }), /--model/);
   const text = join(directory.path, "text");
   Deno.writeTextFileSync(text, "this is no model");
-  await refuses(smallConfig(directory.path, { model: text }), /--model.*no safetensors file/);
+  await refuses(
+    smallConfig(directory.path, { model: text }),
+    /--model.*which is not a safetensors file/,
+  );
   Deno.writeFileSync(text, new Uint8Array(64 * 1024 + 1));
   await refuses(smallConfig(directory.path, { topology: text }), /--topology.*65537 bytes; 65536/);
 });

@@ -48,7 +48,7 @@ export function parseSpec(spec: string): DatasetSpec {
   const [first = "", second, ...rest] = spec.slice(0, spec.length - suffix.length).split(",");
   if (first === "" || second === "" || rest.length > 0) {
     throw new DatasetError(
-      `--data ${JSON.stringify(spec)} names no data: give FILE.csv, IMAGES.idx,LABELS.idx, ` +
+      `${JSON.stringify(spec)} names no data: give FILE.csv, IMAGES.idx,LABELS.idx, ` +
         `X.npy,y.npy or mnist`,
     );
   }
@@ -65,9 +65,12 @@ function parseOptions(text: string, spec: string): Options {
     const [, name, value] = /^([a-z]+)=(.+)$/.exec(piece) ?? [];
     const known = OPTIONS.find((option) => option === name);
     if (known === undefined || value === undefined) {
+      const parts = [
+        ...(spec.startsWith("mnist:") ? ["train", "test"] : []),
+        ...OPTIONS.map((option) => `${option}=...`),
+      ];
       throw new DatasetError(
-        `--data ${JSON.stringify(spec)}: ${piece} is not one of ` +
-          OPTIONS.map((option) => `${option}=...`).join(", "),
+        `${JSON.stringify(spec)}: ${piece} is not one of ${parts.join(", ")}`,
       );
     }
     options[known] = value;
@@ -78,11 +81,11 @@ function parseOptions(text: string, spec: string): Options {
 function parseShare({ share, alpha, seed }: Options): { share?: Share } {
   if (share === undefined) {
     if (alpha === undefined && seed === undefined) return {};
-    throw new DatasetError("--data: alpha and seed need share=K/N beside them");
+    throw new DatasetError("alpha and seed need share=K/N beside them");
   }
   const [, index, shares] = (/^(\d+)\/(\d+)$/.exec(share) ?? []).map(Number);
   if (index === undefined || shares === undefined || index < 1 || index > shares) {
-    throw new DatasetError(`--data: share=${share} must be K/N with K of 1 to N, such as 1/5`);
+    throw new DatasetError(`share=${share} must be K/N with K of 1 to N, such as 1/5`);
   }
   return {
     share: {
@@ -97,7 +100,7 @@ function parseShare({ share, alpha, seed }: Options): { share?: Share } {
 function parseSeed(text: string): number {
   const seed = Number(text);
   if (Number.isSafeInteger(seed)) return seed;
-  throw new DatasetError(`--data: seed=${text} must be an integer`);
+  throw new DatasetError(`seed=${text} must be an integer`);
 }
 
 function parseDivisor({ scale }: Options): { divisor?: number } {
@@ -107,12 +110,12 @@ function parseDivisor({ scale }: Options): { divisor?: number } {
 function parsePositive(name: OptionName, text: string): number {
   const value = Number(text);
   if (Number.isFinite(value) && value > 0) return value;
-  throw new DatasetError(`--data: ${name}=${text} must be a positive number`);
+  throw new DatasetError(`${name}=${text} must be a positive number`);
 }
 
 function parseCsvOptions({ label, header, classes }: Options) {
   if (header !== undefined && header !== "yes" && header !== "no") {
-    throw new DatasetError(`--data: header=${header} must be yes or no`);
+    throw new DatasetError(`header=${header} must be yes or no`);
   }
   return {
     ...(label === undefined ? {} : { label }),
@@ -123,5 +126,5 @@ function parseCsvOptions({ label, header, classes }: Options) {
 
 function refuse(options: Options, names: readonly OptionName[], what: string): void {
   const name = names.find((option) => options[option] !== undefined);
-  if (name !== undefined) throw new DatasetError(`--data: ${name}= does not apply to ${what}`);
+  if (name !== undefined) throw new DatasetError(`${name}= does not apply to ${what}`);
 }

@@ -36,7 +36,7 @@ export const options = z.strictObject({
     "Streams of each direction that one QUIC client may have open at once",
   ),
 }).refine((own) => (own.certificate === "") === (own.key === ""), {
-  error: "certificate and key belong together: give both or neither",
+  error: "give both --quic-certificate and --quic-key, or neither",
 });
 
 export type Options = z.infer<typeof options>;

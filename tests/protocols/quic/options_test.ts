@@ -17,7 +17,7 @@ Deno.test("options refuses unknown keys, host names and a certificate without it
   assert.throws(() => options.parse({ hostname: "localhost" }));
   assert.throws(
     () => options.parse({ certificate: "-----BEGIN CERTIFICATE-----" }),
-    /belong together/,
+    /give both/,
   );
 });
 
