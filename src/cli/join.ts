@@ -302,11 +302,11 @@ class Watcher implements Disposable {
           round: event.round,
           clients: event.clients,
         });
-      case "lost":
-        return this.#log.write("warning", "connection lost", {
-          wire: event.wire,
-          reason: event.reason,
-        });
+      case "lost": {
+        const { wire, reason } = event;
+        const level = this.#repeats.level(`lost ${wire}`, reason, "warning");
+        return this.#log.write(level, "connection lost", { wire, reason });
+      }
       case "wireChosen":
         return explain(event, { ...this.#flags, log: this.#log, output: this.#io.stderr });
       case "waiting": {

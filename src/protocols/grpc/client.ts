@@ -156,5 +156,10 @@ class GrpcConnection implements Connection {
 function reasonOf({ code, details }: StatusObject): string {
   return code === Status.OK
     ? "The server ended the session"
-    : `The connection is lost: ${Status[code]}: ${details}`;
+    : `The connection is lost: ${Status[code]}: ${timeless(details)}`;
+}
+
+/** The library says when it failed to connect: what stays the same would never be said twice alike. */
+function timeless(details: string): string {
+  return details.replace(/ \(\d{4}-\d\d-\d\dT[^)]*\)/g, "").replace(/\.? Resolution note: *$/, "");
 }

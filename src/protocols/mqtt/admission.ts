@@ -68,7 +68,8 @@ export function admit(connect: IConnectPacket, terms: Terms): Admission | Refusa
   if (will !== undefined && (will.topic !== topics.up || will.retain === true)) {
     return {
       code: ReasonCode.NOT_AUTHORISED,
-      reason: `the will must be for ${topics.up} and not be retained`,
+      reason: `the will must be for ${topics.up} and not be retained: this is the federation ` +
+        `${terms.federation}, with which its addresses end`,
     };
   }
   if (will !== undefined && will.payload.length > terms.maxMessageBytes) {

@@ -110,7 +110,8 @@ export function unwelcome(origin: string): Refusal {
 }
 
 export function otherFederation(federation: string): Refusal {
-  return { verdict: Verdict.UNSUPPORTED, reason: `This is the federation ${federation}` };
+  const reason = `This is the federation ${federation}, with which its addresses end`;
+  return { verdict: Verdict.UNSUPPORTED, reason };
 }
 
 /** The next stream the client opens, or undefined when the connection is over. */

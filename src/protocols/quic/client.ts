@@ -47,13 +47,28 @@ export const dial: Dial = async (url, { signal, ca }) => {
     return new StreamConnection(conn, { wire: "quic", readable, writer, release });
   } catch (error) {
     await opened?.giveBack();
-    reason ??= sentence(error);
+    reason ??= distrustOf(sentence(error), { address, ca }) ?? sentence(error);
     throw new ConnectionLost(`Cannot reach ${url.host}: ${reason}`);
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
   }
 };
+
+/** What to change where the certificate is not the one that the address vouches for. */
+function distrustOf(
+  failure: string,
+  { address, ca }: { address: QuicAddress; ca: string | undefined },
+): string | undefined {
+  if (!failure.includes("UnknownIssuer")) return undefined;
+  if (address.hash !== undefined) {
+    return "its certificate is not the one whose hash= the address has; copy the address that the " +
+      "server prints now";
+  }
+  if (ca !== undefined) return undefined;
+  return "no public authority vouches for its certificate; copy the address whole, with its " +
+    "hash=, as the server prints it, or name the authority by --ca";
+}
 
 function connectOptions(
   { hostname, port, hash }: QuicAddress,

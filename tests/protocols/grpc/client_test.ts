@@ -71,6 +71,18 @@ Deno.test("dial() gives up when its signal says so", leavesTimers, async () => {
   await assert.rejects(dialling, /enough/);
 });
 
+Deno.test(
+  "dial() says the same each time that nothing but the time has changed",
+  leavesTimers,
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const url = `grpc://127.0.0.1:${listener.addr.port}/default`;
+    listener.close();
+    const reason = /^Cannot join \S+: The connection is lost: UNAVAILABLE: [^\d]*ECONNREFUSED \S+$/;
+    await assert.rejects(dialled(url), { name: "ConnectionLost", message: reason });
+  },
+);
+
 Deno.test("dial() refuses what is not a gRPC URL", async () => {
   for (const url of ["mqtt://127.0.0.1/x", "grpc://127.0.0.1/a/b", "grpc://me@127.0.0.1/x"]) {
     await assert.rejects(dialled(url), TypeError);

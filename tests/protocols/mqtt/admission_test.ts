@@ -61,6 +61,8 @@ Deno.test("admit() takes a will for the own up topic, not retained, and no other
   for (const topic of ["fl/default/up/client-2", "fl/other/up/client-1", "fl/default/state"]) {
     assert.equal(codeOf({ will: { ...will, topic } }), ReasonCode.NOT_AUTHORISED);
   }
+  const other = admit(connect({ will: { ...will, topic: "fl/other/up/client-1" } }), terms);
+  assert.match("reason" in other ? other.reason : "", /: this is the federation default, with/);
   assert.equal(codeOf({ will: { ...will, retain: true } }), ReasonCode.NOT_AUTHORISED);
   const large = { ...will, payload: Buffer.alloc(1001) };
   assert.equal(codeOf({ will: large }), ReasonCode.PACKET_TOO_LARGE);

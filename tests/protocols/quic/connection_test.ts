@@ -37,7 +37,7 @@ Deno.test("QuicServer closes a connection for another federation with a code and
   await using bench = await Bench.open();
   await using stranger = await Stranger.connect(bench.url);
   await stranger.bidirectional(framed("other"));
-  const reason = "This is the federation default";
+  const reason = "This is the federation default, with which its addresses end";
   const closeCode = CLOSE_CODES[Verdict.UNSUPPORTED];
   assert.deepEqual({ ...await stranger.conn.closed }, { closeCode, reason });
   assert.equal(await bench.heard("refused"), reason);

@@ -28,7 +28,10 @@ Deno.test("a WebSocket for another federation is answered 404", async () => {
   await using bench = await Bench.open();
   await using stranger = await WebSocketStranger.connect(bench.url, { path: "/other" });
   assert.match(stranger.answer, /^HTTP\/1\.1 404 /);
-  assert.equal(await bench.heard("refused"), "This is the federation default");
+  assert.equal(
+    await bench.heard("refused"),
+    "This is the federation default, with which its addresses end",
+  );
   await stranger.tcp.drain();
 });
 

@@ -88,7 +88,7 @@ Deno.test("WebTransport for another federation is answered 404, then closed with
   const { value } = await stream.readable.getReader().read();
   assert.deepEqual(value, new Uint8Array([0x01, 0x03, 0x00, 0x00, 0xdb])); // :status 404
   await writer.close();
-  const reason = "This is the federation default";
+  const reason = "This is the federation default, with which its addresses end";
   const closeCode = CLOSE_CODES[Verdict.UNSUPPORTED];
   assert.deepEqual({ ...await session.conn.closed }, { closeCode, reason });
   assert.equal(await bench.heard("refused"), reason);
