@@ -93,7 +93,9 @@ const strategy = z.strictObject({
     .describe("How updates become the next model"),
   options: z.record(z.string(), z.union([z.number(), z.boolean(), z.string()])).default({})
     .meta({ takes: "pairs of a name and a value, e.g. mu=0.01" })
-    .describe("The strategy's own options, listed below"),
+    .describe(
+      "The strategy's own options, such as mu=0.01 of fedprox; `tributary init` writes them all",
+    ),
 });
 
 const limits = z.strictObject({

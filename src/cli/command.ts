@@ -2,6 +2,7 @@
 
 import { Argument, Command, CommanderError } from "commander";
 import { Answered, OperatorError } from "./exit.ts";
+import { helpLayout } from "./help_layout.ts";
 import type { Io } from "./io.ts";
 import { paint } from "./paint.ts";
 
@@ -22,11 +23,7 @@ export function makeCommand(text: CommandText, io: Io): Command {
     .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride()
-    .configureHelp({
-      styleTitle: (title) => paint(stdout, "strong", title),
-      subcommandTerm: (verb) => verb.name(),
-      argumentDescription: ({ description }) => description, // its name says what a word is
-    })
+    .configureHelp(helpLayout(stdout))
     .configureOutput({
       writeOut: (help) => stdout.write(help),
       writeErr: () => {},

@@ -29,23 +29,31 @@ function optionsOf(field: Field): Option[] {
   // Both can be said, since a file may say the opposite; the help shows the one that changes things.
   return [
     new Option(`--${flag}`, meaning).hideHelp(shape.default === true),
-    new Option(`--no-${flag}`, `Do not: ${meaning}`).hideHelp(shape.default !== true),
+    new Option(`--no-${flag}`, negated(meaning)).hideHelp(shape.default !== true),
   ];
 }
 
 function groupOf({ path }: Field): string {
   const [section = ""] = path;
   if (path.length === 1) return "Settings:";
-  return `${section.length <= 4 ? section.toUpperCase() : capitalised(words(section))} settings:`;
+  return `${capitalised(snake(section).split("_").map(named).join(" "))} settings:`;
 }
 
-/** `mqttBroker` -> `mqtt broker`. */
-function words(name: string): string {
-  return snake(name).replaceAll("_", " ");
+const PROPER_NAMES: ReadonlyMap<string, string> = new Map(
+  ["MQTT", "AMQP", "gRPC", "QUIC", "DDS", "TLS"].map((name) => [name.toLowerCase(), name]),
+);
+
+function named(word: string): string {
+  return PROPER_NAMES.get(word) ?? word;
 }
 
-function capitalised(word: string): string {
-  return word.charAt(0).toUpperCase() + word.slice(1);
+function capitalised(words: string): string {
+  return words.startsWith("gRPC") ? words : words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** `Serve the page` -> `Do not serve the page`. */
+function negated(meaning: string): string {
+  return `Do not ${meaning.charAt(0).toLowerCase()}${meaning.slice(1)}`;
 }
 
 function placeholder({ shape, path }: Field): string {
@@ -58,7 +66,7 @@ function placeholder({ shape, path }: Field): string {
 }
 
 function textOf(fallback: unknown): string {
-  if (Array.isArray(fallback)) return fallback.join(",");
+  if (Array.isArray(fallback)) return fallback.join(",") || "none";
   return typeof fallback === "object" ? "none" : fallback === "" ? "empty" : String(fallback);
 }
 

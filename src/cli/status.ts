@@ -26,7 +26,7 @@ export function command(io: Io): Command {
       ["tributary status --ready", "exit code 0 if clients are served, else 1 and why"],
     ],
   }, io)
-    .argument("[url]", "the server's status page", DEFAULT_URL)
+    .argument("[url]", `the server's status page (default: ${DEFAULT_URL})`, DEFAULT_URL)
     .option(...CA_OPTION)
     .option("--ready", "ask only whether clients are served; writes nothing if they are")
     .addOption(formatOption("a table for people, or the server's JSON"));
@@ -54,7 +54,9 @@ function urlOf(text: string): URL {
       `${JSON.stringify(text)} is no address of a status page; write e.g. ${DEFAULT_URL}`,
     );
   }
-  return url.href.endsWith("/") ? url : new URL(`${url.href}/`);
+  // Whoever has looked at /status, or has no slash at the end, means the same page.
+  url.pathname = url.pathname.replace(/\/(status\/?)?$/, "") + "/";
+  return url;
 }
 
 async function ask(page: Page): Promise<Status> {

@@ -80,6 +80,16 @@ Deno.test("status passes on why a server cannot answer", async () => {
   });
 });
 
+Deno.test("status takes the page's address with and without what it asks there", async () => {
+  await using page = pageOf("no wire is up");
+  const url = await page.listen();
+  for (const given of [url, url.slice(0, -1), `${url}status`, `${url}status/`]) {
+    await assert.rejects(run(["--ready", given], capturedIo()), {
+      message: `${url}readyz answers 503: Not ready: no wire is up`,
+    });
+  }
+});
+
 Deno.test("status --ready says nothing where clients are served", async () => {
   await using page = pageOf("");
   const io = capturedIo();
