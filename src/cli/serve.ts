@@ -103,7 +103,7 @@ async function served(
     }
     const where = end.modelPath === undefined ? "not saved: there is no --state" : end.modelPath;
     io.stdout.write(
-      `${end.reason}; ${end.confirmed.length} clients hold the final model\n` +
+      `${end.reason}; ${holders(end.confirmed.length)} the final model\n` +
         `model   ${where}\nsha256  ${end.sha256}\n`,
     );
     return exit.ok;
@@ -163,4 +163,8 @@ function invitation(
     paint(io.stdout, "strong", `Federation ${name}`)
   }, run ${server.runId}\n${wires}${trust}` +
     `${page}waiting for ${wanted} ${wanted === 1 ? "client" : "clients"}; Ctrl-C stops\n`;
+}
+
+function holders(count: number): string {
+  return count === 1 ? "1 client holds" : `${count} clients hold`;
 }

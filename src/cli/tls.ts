@@ -164,12 +164,14 @@ function instructions(directory: string, host: string, hosts: readonly string[])
   return `\
 ${list}
 
-Serve, on every address of this machine:
-  tributary serve --tls-cert ${at("server")} --tls-key ${at("serverKey")} \\
+Make each client a token, and serve, on every address of this machine:
+  tributary token create --client edge-1 --state run1 > edge-1.token
+  tributary serve --state run1 --tokens required \\
+    --tls-cert ${at("server")} --tls-key ${at("serverKey")} \\
     --mqtt-hostname 0.0.0.0 --amqp-hostname 0.0.0.0 --grpc-hostname 0.0.0.0 \\
     --quic-hostname 0.0.0.0 --web-hostname 0.0.0.0
-Join, from a machine that has ca.pem, by any of the addresses that serve prints:
-  tributary join mqtts://${urlHost}:1883/default --ca ca.pem --data train.csv
+Join, from a machine that has ca.pem and its token, by any of the addresses that serve prints:
+  tributary join mqtts://${urlHost}:1883/default --ca ca.pem --token-file edge-1.token --data train.csv
   tributary status https://${urlHost}:8080/ --ca ca.pem
 
 For another certificate of the same authority, when this one expires or a host is added, remove

@@ -3,6 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { exit, OperatorError } from "../../src/cli/exit.ts";
+import { run as serve } from "../../src/cli/serve.ts";
 import { run } from "../../src/cli/tls.ts";
 import { capturedIo } from "./captured_io.ts";
 
@@ -33,8 +34,17 @@ Deno.test("tls init makes an authority and a certificate for the hosts, loopback
     assert.ok(server.checkIP(address) !== undefined, address);
   }
   const path = join(out.path, "server");
-  assert.ok(said.includes(`tributary serve --tls-cert ${path}.pem --tls-key ${path}-key.pem \\\n`));
+  assert.ok(said.includes(` --tls-cert ${path}.pem --tls-key ${path}-key.pem \\\n`));
   assert.ok(said.includes("tributary join mqtts://fl.example.org:1883/default --ca ca.pem "));
+});
+
+Deno.test("tls init says how to serve in a way that serve takes", async () => {
+  await using out = await folder();
+  const said = await init("--out", out.path, "--host", "192.0.2.7");
+  const [, line = ""] = /^ {2}tributary serve ((?:.*\\\n)*.*)$/m.exec(said) ?? [];
+  const io = capturedIo();
+  assert.equal(await serve([...line.split(/[\s\\]+/), "--print-config"], io), exit.ok);
+  assert.match(io.written("stdout"), /^hostname = "0\.0\.0\.0"/m);
 });
 
 Deno.test("tls init gives keys to nobody else", {
