@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::IpAddr;
 use std::process::{self, ExitCode};
 
 use sha2::{Digest, Sha256};
@@ -58,10 +59,17 @@ where
         federation: url.path().trim_start_matches('/').to_owned(),
     };
     let flag = |name: &str| flags.get(name).map(String::as_str);
+    let token = flag("--token").unwrap_or_default().to_owned();
+    if !token.is_empty() && !is_loopback(&address.host) {
+        return Err(
+            "--token: without TLS anybody could read it on the way; it goes to this machine only"
+                .to_owned(),
+        );
+    }
     let trainer = Trainer::open(flag("--data").ok_or(USAGE)?, flag("--share").unwrap_or("1/1"))?;
     let id = flag("--id").map_or_else(|| format!("rust-{}", process::id()), str::to_owned);
     println!("{id} trains on {} samples", trainer.samples());
-    let mut session = Session::new(id, flag("--token").unwrap_or_default().to_owned(), trainer);
+    let mut session = Session::new(id, token, trainer);
     let model = session.run(async |id: &str, will| connect(&address, id, will).await).await?;
     if let Some(out) = flag("--out") {
         fs::write(out, &model).map_err(|error| format!("cannot write {out}: {error}"))?;
@@ -69,6 +77,12 @@ where
     let hex: String = Sha256::digest(&model).iter().map(|byte| format!("{byte:02x}")).collect();
     println!("sha256 {hex}");
     Ok(())
+}
+
+/// Whether nobody else can listen on the way to a URL's host.
+fn is_loopback(host: &str) -> bool {
+    let ip = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 fn arguments(
@@ -85,4 +99,19 @@ fn arguments(
         }
     }
     Ok((url.ok_or(USAGE)?, flags))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_loopback;
+
+    #[test]
+    fn a_token_stays_on_this_machine() {
+        for host in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        for host in ["192.0.2.1", "[2001:db8::1]", "fl.example.org", "localhost.example.org"] {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
 }
