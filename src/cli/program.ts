@@ -80,9 +80,11 @@ async function dispatch(args: readonly string[], io: Io, verbs: Verbs): Promise<
   for (const [name, verb] of Object.entries(verbs)) {
     addVerb(program, name, verb).action((args: string[]) => call(verb, args));
   }
-  program.command("help", { hidden: true }).argument("[verb]").action((name?: string) => {
+  program.command("help", { hidden: true }).argument("[verb]").action(async (name?: string) => {
     const verb = name !== undefined && Object.hasOwn(verbs, name) ? verbs[name] : undefined;
-    return verb === undefined ? program.help() : call(verb, ["--help"]);
+    if (verb !== undefined) return await call(verb, ["--help"]);
+    if (name === undefined) return program.help();
+    await program.parseAsync([name], { from: "user" }); // no verb: it says which was meant
   });
   await parse(program, args.length === 0 ? ["--help"] : args);
   return code;
