@@ -11,6 +11,7 @@ import { type Trainer, TrainerError, TrainerLost } from "../client/trainer.ts";
 import { Verdict } from "../contract/federation_pb.ts";
 import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
+import { grpcRefusal } from "../protocols/grpc/support.ts";
 import { readAddress } from "../protocols/mod.ts";
 import { openClientState } from "./client_state.ts";
 import { makeCommand, parse } from "./command.ts";
@@ -106,7 +107,7 @@ export async function run(args: readonly string[], io: Io): Promise<ExitCode> {
   const level = oneOf("--log-level", flags.logLevel, ["debug", "info", "warning", "error"]);
   const format = oneOf("--log-format", flags.logFormat, ["text", "json"]);
   using log = openLog({ level, format, output: io.stderr });
-  return await join(asked.args.map(urlOf), flags, { io, log });
+  return await join(urlsOf(asked.args), flags, { io, log });
 }
 
 const EXIT_CODES = `
@@ -326,6 +327,16 @@ class Watcher implements Disposable {
     this.#bar?.[Symbol.dispose]();
     this.#bar = undefined;
   }
+}
+
+/** @throws {OperatorError} where one cannot be read, or this Deno can dial none of them. */
+function urlsOf(texts: readonly string[]): URL[] {
+  const urls = texts.map(urlOf);
+  const refusal = grpcRefusal();
+  if (refusal !== undefined && urls.every(({ protocol }) => /^grpcs?:$/.test(protocol))) {
+    throw new OperatorError(`${refusal}; name an address of another wire of the server`);
+  }
+  return urls;
 }
 
 function urlOf(text: string): URL {

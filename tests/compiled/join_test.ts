@@ -1,9 +1,27 @@
 /** The client from the executable, as an edge node that keeps its state. */
 
 import assert from "node:assert/strict";
-import { inDirectory, run } from "./executable.ts";
+import { ANY_PORTS, inDirectory, run } from "./executable.ts";
 
 const SERVER = ["serve", "--protocols", "mqtt", "--mqtt-port", "0", "--no-web", "--state", "run"];
+
+Deno.test("join by gRPC alone waits for no server where its Deno cannot speak gRPC", () =>
+  inDirectory(async (directory) => {
+    await using server = run(["serve", ...ANY_PORTS, "--no-web"], { directory });
+    await server.says(/'mqtt:[^']+'/);
+    server.kill("SIGTERM");
+    const served = !/wire=grpc .*node:http2/.test((await server.ended()).stderr);
+    await using client = run(
+      ["join", "grpc://127.0.0.1:1/default", "--data", "mnist:share=1/1000"],
+      { directory },
+    );
+    if (served) await client.logs(/server not reached/);
+    else {
+      const { code, stderr } = await client.ended();
+      assert.equal(code, 2);
+      assert.match(stderr, /^error: gRPC needs a Deno .*; name an address of another wire/);
+    }
+  }));
 
 Deno.test("join --state keeps its directory to itself, and is the same client after a kill -9", () =>
   inDirectory(async (directory) => {
