@@ -7,6 +7,8 @@ export type Downward =
   | {
     readonly kind: "join";
     readonly clientId: string;
+    /** Proves the client's id, where the federation asks for it. */
+    readonly token: string | undefined;
     /** In the order in which they are tried. */
     readonly urls: readonly string[];
     /** The samples, in the form of `join --data`. */

@@ -41,13 +41,14 @@ async function join(call: Extract<Downward, { kind: "join" }>): Promise<void> {
 }
 
 async function takePart(
-  { clientId, urls, data }: Extract<Downward, { kind: "join" }>,
+  { clientId, token, urls, data }: Extract<Downward, { kind: "join" }>,
 ): Promise<void> {
   await using trainer = await TfjsTrainer.open(data);
   const { samples, classCounts } = trainer;
   page.postMessage({ kind: "joining", samples, classCounts });
   const session = new Session({
     clientId,
+    ...(token === undefined ? {} : { token }),
     urls: urls.map((url) => new URL(url)),
     trainer,
     software: "tributary browser page",

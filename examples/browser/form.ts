@@ -14,6 +14,12 @@ export function clientId(): string {
   return at("client", HTMLInputElement).value;
 }
 
+/** What `join --token` would be given; undefined where the field is empty. */
+export function token(): string | undefined {
+  const text = at("token", HTMLInputElement).value.trim();
+  return text === "" ? undefined : text;
+}
+
 /**
  * What `join --data` would be given.
  * @throws {Error} when no file is chosen.

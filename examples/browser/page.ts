@@ -3,7 +3,7 @@
 
 import { Account } from "./account.ts";
 import type { Downward, Upward } from "./calls.ts";
-import { clientId, dataSpec, lockForm, prepareForm, withFileNames } from "./form.ts";
+import { clientId, dataSpec, lockForm, prepareForm, token, withFileNames } from "./form.ts";
 import type { Status } from "./rounds.ts";
 import { at, enter, type Phase, show, showSamples } from "./view.ts";
 
@@ -33,7 +33,7 @@ async function join(): Promise<void> {
     client = new Worker(new URL("./client.js", import.meta.url), { type: "module" });
     client.onmessage = ({ data }: MessageEvent<Upward>) => hear(data);
     client.onerror = ({ message }) => end("failed", `The page's Worker failed: ${message}`);
-    post({ kind: "join", clientId: clientId(), urls, data: dataSpec() });
+    post({ kind: "join", clientId: clientId(), token: token(), urls, data: dataSpec() });
     void followStatus(client);
   } catch (error) {
     end("failed", error instanceof Error ? error.message : String(error));

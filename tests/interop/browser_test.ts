@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { readConfig } from "../../src/config.ts";
+import { createToken } from "../../src/contract/token.ts";
 import type { Link, WireName } from "../../src/contract/protocol_server.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { FederationServer } from "../../src/server/federation_server.ts";
@@ -122,6 +123,33 @@ Deno.test("where UDP does not pass, a tab joins by WebSocket and says why", asyn
     // The browser's own words, or those of our dialler if the browser is more patient.
     /^WebSocket \(TCP\), because WebTransport failed: ./,
   );
+  await tab.says("#summary", /final/);
+  assert.equal(await tab.text("#sha256"), (await server.finished).sha256);
+});
+
+Deno.test("where tokens are required, a tab joins with its own by WebTransport, and is told without one", async () => {
+  await using folder = await SampleFolder.open();
+  await using stack = new AsyncDisposableStack();
+  const flags = { "protocols": "quic", "rounds": "1", "tokens": "required", "state": folder.path };
+  const { server, page } = await openServer(flags);
+  stack.use(server);
+  const key = await Deno.readFile(join(folder.path, "token.key"));
+  const { token } = createToken({ key, federation: "default" }, {
+    clientId: "tab",
+    nowMs: Date.now(),
+    lifetimeMs: undefined,
+  });
+  const chromium = stack.use(await Chromium.open());
+  const tab = await chromium.show(page);
+  await joinWithShare(tab, "tab", "1/20");
+  assert.match(await tab.says("#summary", /token/), /asks for a token/);
+  await tab.fill("#token", token);
+  await tab.fill("#client", "another");
+  await tab.click("#join");
+  assert.match(await tab.says("#summary", /of the client/), /the token is of the client tab; /);
+  await tab.fill("#client", "tab");
+  await tab.click("#join");
+  assert.match(await tab.says("#connection", /Web/), /^WebTransport/);
   await tab.says("#summary", /final/);
   assert.equal(await tab.text("#sha256"), (await server.finished).sha256);
 });

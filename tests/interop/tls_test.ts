@@ -5,6 +5,7 @@ import { createHash, X509Certificate } from "node:crypto";
 import { join } from "node:path";
 import { run as tls } from "../../src/cli/tls.ts";
 import { readConfig } from "../../src/config.ts";
+import { createToken } from "../../src/contract/token.ts";
 import { Metrics } from "../../src/metrics.ts";
 import { FederationServer } from "../../src/server/federation_server.ts";
 import { capturedIo } from "../cli/captured_io.ts";
@@ -69,12 +70,13 @@ Deno.test("paho-mqtt, pika, grpcio and aioquic train one model over TLS, and ope
   assert.deepEqual(outcome.confirmed.toSorted(), WIRES.toSorted());
 });
 
-Deno.test("a browser's tab joins from the page at https by WebSocket over TLS", async () => {
+Deno.test("a browser's tab joins with its token from the page at https, by WebSocket over TLS", async () => {
   await using folder = await SampleFolder.open();
   await using stack = new AsyncDisposableStack();
   const at = (name: string) => join(folder.path, "tls", name);
   await tls(["init", "--out", join(folder.path, "tls")], capturedIo());
   const log = new Awaitable<LogLine>();
+  const state = join(folder.path, "state");
   const server = stack.use(
     await FederationServer.open({
       config: readConfig({
@@ -85,6 +87,8 @@ Deno.test("a browser's tab joins from the page at https by WebSocket over TLS", 
           "tls-cert": at("server.pem"),
           "tls-key": at("server-key.pem"),
           "rounds": "2",
+          "tokens": "required",
+          "state": state,
         },
       }).config,
       events: eventsTo(log),
@@ -99,7 +103,12 @@ Deno.test("a browser's tab joins from the page at https by WebSocket over TLS", 
     await Chromium.open(`--ignore-certificate-errors-spki-list=${hash}`, "--disable-quic"),
   );
   const tab = await chromium.show(`${server.webUrl}join/`);
+  const { token } = createToken({
+    key: await Deno.readFile(join(state, "token.key")),
+    federation: "default",
+  }, { clientId: "tab", nowMs: Date.now(), lifetimeMs: undefined });
   await tab.fill("#client", "tab");
+  await tab.fill("#token", token);
   await tab.fill("#share", "1");
   await tab.fill("#shares", "20");
   await tab.click("#join");
