@@ -97,7 +97,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Doors into a protocol's house from outside, and who may use them. */
 const DOORS: Readonly<Record<string, readonly RegExp[]>> = {
   "src/protocols/mod.ts": [
-    /^((broker_)?options|broker_visit|(websocket_)?client)\.ts$/,
+    /^((broker_)?options|broker_visit|(websocket_)?client|support)\.ts$/,
     /worker\.ts$/,
   ], // the list of protocols
   "src/server/available.ts": [/^(library|cyclone|support)\.ts$/], // whether DDS and gRPC can run here

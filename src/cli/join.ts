@@ -11,8 +11,7 @@ import { type Trainer, TrainerError, TrainerLost } from "../client/trainer.ts";
 import { Verdict } from "../contract/federation_pb.ts";
 import { verdictName } from "../events.ts";
 import { type Log, openLog } from "../log.ts";
-import { grpcRefusal } from "../protocols/grpc/support.ts";
-import { readAddress } from "../protocols/mod.ts";
+import { readAddress, refusalOf } from "../protocols/mod.ts";
 import { openClientState } from "./client_state.ts";
 import { makeCommand, parse } from "./command.ts";
 import { cpuShareOf } from "./cpu_share.ts";
@@ -332,11 +331,9 @@ class Watcher implements Disposable {
 /** @throws {OperatorError} where one cannot be read, or this Deno can dial none of them. */
 function urlsOf(texts: readonly string[]): URL[] {
   const urls = texts.map(urlOf);
-  const refusal = grpcRefusal();
-  if (refusal !== undefined && urls.every(({ protocol }) => /^grpcs?:$/.test(protocol))) {
-    throw new OperatorError(`${refusal}; name an address of another wire of the server`);
-  }
-  return urls;
+  const refusals = urls.map(refusalOf).filter((refusal) => refusal !== undefined);
+  if (refusals.length < urls.length) return urls;
+  throw new OperatorError(`${refusals[0]}; name an address of another wire of the server`);
 }
 
 function urlOf(text: string): URL {

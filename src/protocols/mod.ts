@@ -7,6 +7,7 @@ import * as amqpBroker from "./amqp/broker_options.ts";
 import * as amqp from "./amqp/options.ts";
 import * as dds from "./dds/options.ts";
 import * as grpc from "./grpc/options.ts";
+import { grpcRefusal } from "./grpc/support.ts";
 import * as mqttBroker from "./mqtt/broker_options.ts";
 import * as mqtt from "./mqtt/options.ts";
 import * as quic from "./quic/options.ts";
@@ -135,6 +136,11 @@ export function readAddress(text: string): URL {
   }
   loaderOf(url);
   return url;
+}
+
+/** Why this Deno cannot dial an address of this wire, in one sentence; undefined where it can. */
+export function refusalOf({ protocol }: URL): string | undefined {
+  return protocol === "grpc:" || protocol === "grpcs:" ? grpcRefusal() : undefined;
 }
 
 function loaderOf(url: URL): () => Promise<{ readonly dial: Dial }> {
