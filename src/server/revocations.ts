@@ -94,10 +94,13 @@ export interface RevocationWatchOptions {
   readonly failed: (reason: string) => void;
 }
 
-/** Looks for what the operator revokes while the server runs. */
+/**
+ * Looks for what the operator revokes while the server runs. What was revoked stays so until the server is
+ * started again: a list that an editor is about to write over is empty for a moment.
+ */
 export class RevocationWatch implements AsyncDisposable {
   readonly #options: RevocationWatchOptions;
-  #known: string;
+  #known: Revocations;
   #looking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #isOver = false;
@@ -106,7 +109,7 @@ export class RevocationWatch implements AsyncDisposable {
   /** @param known What the server has started with. */
   constructor(known: Revocations, options: RevocationWatchOptions) {
     this.#options = options;
-    this.#known = textOfAll(known);
+    this.#known = known;
     this.#lookLater();
   }
 
@@ -119,10 +122,14 @@ export class RevocationWatch implements AsyncDisposable {
   async #look(): Promise<void> {
     const { state, changed, failed } = this.#options;
     try {
-      const revoked = await readRevocations(state);
-      const text = textOfAll(revoked);
-      if (text !== this.#known && !this.#isOver) changed(revoked);
-      this.#known = text;
+      const found = [...await readRevocations(state)];
+      const news = found.filter(([clientId, seconds]) =>
+        seconds > (this.#known.get(clientId) ?? 0)
+      );
+      if (news.length > 0) {
+        this.#known = new Map([...this.#known, ...news]);
+        if (!this.#isOver) changed(this.#known);
+      }
       this.#hasFailed = false;
     } catch (error) {
       if (!this.#hasFailed) failed(error instanceof Error ? error.message : String(error));
@@ -136,8 +143,4 @@ export class RevocationWatch implements AsyncDisposable {
     this.#timer?.cancel();
     await this.#looking;
   }
-}
-
-function textOfAll(revoked: Revocations): string {
-  return JSON.stringify([...revoked]);
 }
