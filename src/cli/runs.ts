@@ -48,6 +48,7 @@ function runOf(directory: string) {
       updates: records.updates(open.round).length,
     },
     confirmed: records.confirmed(),
+    contributors: [...new Set(records.history().flatMap(({ clients }) => clients))].sort(),
     clients: records.sessions().map(({ client, samples, software, labels, ...session }) => ({
       client,
       samples,
@@ -59,13 +60,18 @@ function runOf(directory: string) {
   }];
 }
 
+/** Those with a session, and those who have left since they contributed. */
+function clientsOf({ clients, contributors }: ReturnType<typeof runOf>[number]): Set<string> {
+  return new Set([...contributors, ...clients.map(({ client }) => client)]);
+}
+
 function view(runs: ReturnType<typeof runOf>, io: Io): string {
   return table(runs, [
     { title: "run", text: (run) => run.run_id },
     { title: "name", text: ({ name }) => name },
     { title: "state", text: ({ state }) => state },
     { title: "rounds", text: ({ rounds }) => String(rounds), align: "right" },
-    { title: "clients", text: ({ clients }) => String(clients.length), align: "right" },
+    { title: "clients", text: (run) => String(clientsOf(run).size), align: "right" },
     { title: "directory", text: ({ directory }) => directory },
     { title: "ends as", text: ({ reason }) => reason || "-" },
   ], io.stdout);

@@ -74,6 +74,8 @@ Deno.test("runs lists a run beside the server that writes it, and says when it i
     present: true,
     converged: false,
   }]);
+  assert.deepEqual(run.contributors, ["Bob", "ann"]);
+  assert.match(await text(runs, "--state", directory.path), / unfinished +1 +2 /);
   vault.close(2);
   vault.save(2, 1);
   vault.finish(2, ENDING);
