@@ -4,6 +4,8 @@ import { Failure } from "./exit.ts";
 import { untrusted } from "./untrusted.ts";
 
 const ANSWER_TIMEOUT_MS = 10_000;
+/** Deno's words for a connection that stood, to what understands no HTTP or no TLS. */
+const SPEAKS_ELSE = /client error \(SendRequest\)|received corrupt message/;
 
 export interface Page {
   /** The page's own URL, with a slash at its end. */
@@ -38,6 +40,14 @@ export async function answerOf(topic: string, { url, ca, stop }: Page): Promise<
     const advice = untrusted(text);
     if (advice !== undefined) {
       throw new Failure(`${asked} does not prove to be that server: ${advice}`, { cause: error });
+    }
+    if (SPEAKS_ELSE.test(text)) {
+      const other = asked.protocol === "http:" ? "https" : "http";
+      throw new Failure(
+        `What answers at ${asked} does not speak ${asked.protocol.slice(0, -1).toUpperCase()}; ` +
+          `try ${other}://, or give the URL that the server prints`,
+        { cause: error },
+      );
     }
     throw new Failure(
       `No server answers at ${asked}; start one with \`tributary serve\`, or give the URL it prints`,

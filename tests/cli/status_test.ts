@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { exit } from "../../src/cli/exit.ts";
 import { run, view } from "../../src/cli/status.ts";
 import { WebServer } from "../../src/web/server.ts";
+import { loopbackTls } from "../support/tls.ts";
 import { sampleStatus } from "../web/sample_status.ts";
 import { capturedIo } from "./captured_io.ts";
 
@@ -68,6 +69,25 @@ Deno.test("status names the next step when no server answers", async () => {
     message: `No server answers at ${url}status; start one with \`tributary serve\`, ` +
       "or give the URL it prints",
   });
+});
+
+Deno.test("status says which of HTTP and HTTPS is meant", async () => {
+  await using plain = pageOf("");
+  const ask = () => Promise.resolve("");
+  const options = { enabled: true, hostname: "127.0.0.1", port: 0, tls: loopbackTls };
+  await using encrypted = new WebServer(options, ask);
+  for (
+    const [url, wrong, right] of [
+      [(await encrypted.listen()).replace("https:", "http:"), "HTTP", "https"],
+      [(await plain.listen()).replace("http:", "https:"), "HTTPS", "http"],
+    ] as const
+  ) {
+    await assert.rejects(run([url], capturedIo()), {
+      name: "Failure",
+      message: `What answers at ${url}status does not speak ${wrong}; try ${right}://, ` +
+        "or give the URL that the server prints",
+    });
+  }
 });
 
 Deno.test("status passes on why a server cannot answer", async () => {
