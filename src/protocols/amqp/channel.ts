@@ -17,6 +17,7 @@ import {
   METHODS,
 } from "./methods.ts";
 import type { Outbox } from "./outbox.ts";
+import type { Pool } from "./pool.ts";
 import { Prefetch } from "./prefetch.ts";
 import { generatedName, type VirtualHost } from "./vhost.ts";
 import { type Confirm, DOWN, UP } from "./wire.ts";
@@ -32,6 +33,8 @@ export interface ChannelOptions {
   readonly outbox: Outbox;
   readonly frameMaxBytes: number;
   readonly maxMessageBytes: number;
+  /** Bytes of the connection's contents whose frames are still to come. */
+  readonly unfinished: Pool;
   readonly maxConsumers: number;
   /** The client understands a basic.cancel from the server (capability consumer_cancel_notify). */
   readonly notifiesCancel: boolean;
@@ -280,7 +283,7 @@ export class Channel implements Deliverer {
   /** basic.publish: whatever forbids the message is said before its content comes. */
   #announce(fields: MethodFields<"basic.publish">): void {
     const { exchange, routingKey } = fields;
-    const { vhost, membership, maxMessageBytes } = this.#options;
+    const { vhost, membership, maxMessageBytes, unfinished } = this.#options;
     if (fields.immediate) {
       throw new AmqpException("NOT_IMPLEMENTED", "basic.publish with immediate is not implemented");
     }
@@ -288,7 +291,7 @@ export class Channel implements Deliverer {
     else if (exchange === DOWN || (exchange !== "" && vhost.exchange(exchange).settings.internal)) {
       throw new AmqpException("ACCESS_REFUSED", `nobody may publish to exchange '${exchange}'`);
     } else vhost.requireShared(`publishing to exchange '${exchange}'`);
-    this.#incoming = new Incoming(fields, maxMessageBytes);
+    this.#incoming = new Incoming(fields, maxMessageBytes, unfinished);
   }
 
   #publish({ method, header, body }: Published): Promise<void> | undefined {
@@ -332,6 +335,7 @@ export class Channel implements Deliverer {
   /** Takes and delivers nothing more. */
   stop(): void {
     this.#open = false;
+    this.#incoming?.end();
     this.#incoming = undefined;
   }
 

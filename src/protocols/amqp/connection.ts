@@ -19,11 +19,15 @@ import { Membership } from "./membership.ts";
 import { decodeMethod, type Method, METHODS } from "./methods.ts";
 import type { Options } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import { Pool } from "./pool.ts";
 import { Pulse } from "./pulse.ts";
 import type { VirtualHost } from "./vhost.ts";
 
 /** How long a peer has to answer connection.close, or to take the last octets. */
 const GRACE_MS = 1000;
+
+/** How many messages of the largest size may be under way on a connection's channels at once. */
+const UNFINISHED_MESSAGES = 2;
 
 /** They tell a client what is there and what is not; nobody is turned away with them. */
 const ORDINARY: ReadonlySet<ReplyName> = new Set<ReplyName>([
@@ -273,6 +277,7 @@ export class AmqpConnection {
       membership,
       outbox: this.#outbox,
       maxMessageBytes: server.maxMessageBytes,
+      unfinished: new Pool(UNFINISHED_MESSAGES * server.maxMessageBytes, () => {}),
       maxConsumers: own.maxConsumersPerChannel,
       refused: (exception) => {
         if (!ORDINARY.has(exception.reply)) this.#refused(exception.replyText);

@@ -2,6 +2,7 @@
 
 import { AmqpException } from "./exceptions.ts";
 import type { MethodFields } from "./methods.ts";
+import type { Pool } from "./pool.ts";
 import { type ContentHeader, decodeContentHeader } from "./properties.ts";
 
 /** A published message, whole. */
@@ -16,13 +17,16 @@ export interface Published {
 export class Incoming {
   readonly #method: MethodFields<"basic.publish">;
   readonly #maxMessageBytes: number;
+  readonly #room: Pool;
   #header: ContentHeader | undefined;
   #body: Uint8Array<ArrayBuffer> | undefined;
   #bodyBytes = 0;
 
-  constructor(method: MethodFields<"basic.publish">, maxMessageBytes: number) {
+  /** @param room What the connection's unfinished contents take together. */
+  constructor(method: MethodFields<"basic.publish">, maxMessageBytes: number, room: Pool) {
     this.#method = method;
     this.#maxMessageBytes = maxMessageBytes;
+    this.#room = room;
   }
 
   /** Takes the header; a message without a body is whole with it. */
@@ -35,6 +39,12 @@ export class Incoming {
       throw new AmqpException(
         "CONTENT_TOO_LARGE",
         `a message of ${header.bodyBytes} bytes where ${this.#maxMessageBytes} are the limit`,
+      );
+    }
+    if (!this.#room.take(Number(header.bodyBytes))) {
+      throw new AmqpException(
+        "RESOURCE_ERROR",
+        "the contents under way on this connection are too large together; publish one by one",
       );
     }
     this.#header = header;
@@ -54,9 +64,16 @@ export class Incoming {
     return this.#whole();
   }
 
+  /** The content is whole, or will never be. */
+  end(): void {
+    this.#room.give(Number(this.#header?.bodyBytes ?? 0));
+    this.#header = undefined;
+  }
+
   #whole(): Published | undefined {
     const header = this.#header;
     if (header === undefined || this.#bodyBytes < Number(header.bodyBytes)) return undefined;
+    this.end();
     return { method: this.#method, header, body: this.#body ?? new Uint8Array() };
   }
 }

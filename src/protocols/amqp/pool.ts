@@ -1,4 +1,4 @@
-/** The bytes that all queues of an endpoint hold together, and who is told when they run out. */
+/** Bytes that are held together within a bound, e.g. by all queues, and who is told when they run out. */
 
 /** Publishers are told that there is room again once so much of it is free. */
 const RELIEF = 0.8;

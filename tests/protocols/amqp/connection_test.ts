@@ -342,6 +342,21 @@ Deno.test("AmqpConnection refuses a large message by its header, and other chann
   assert.equal(refusals(bench), 1);
 });
 
+Deno.test("AmqpConnection bounds what is under way on all its channels together", async () => {
+  await using bench = await AmqpBench.open({ maxMessageBytes: 100_000 });
+  await using client = await RawClient.open(bench.url);
+  for (const channel of [2, 3]) await client.openChannel(channel);
+  for (const channel of [1, 2]) {
+    await client.announce(channel, "", "q");
+    await client.header(channel, 100_000);
+  }
+  await client.announce(3, "", "q");
+  await client.header(3, 1);
+  const { replyCode, replyText } = await client.expect("connection.close");
+  assert.equal(replyCode, 506);
+  assert.match(String(replyText), /too large together; publish one by one/);
+});
+
 Deno.test("AmqpConnection closes a channel for a soft error and only once", async () => {
   await using bench = await AmqpBench.open();
   await using client = await RawClient.open(bench.url);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { AmqpException } from "../../../src/protocols/amqp/exceptions.ts";
 import { Incoming } from "../../../src/protocols/amqp/incoming.ts";
+import { Pool } from "../../../src/protocols/amqp/pool.ts";
 import { encodeContentHeader, encodeProperties } from "../../../src/protocols/amqp/properties.ts";
 
 const method = {
@@ -15,6 +16,10 @@ function header(bodyBytes: number): Uint8Array {
   return encodeContentHeader(bodyBytes, encodeProperties({}));
 }
 
+function begun(room = new Pool(200, () => {})): Incoming {
+  return new Incoming(method, 100, room);
+}
+
 function refusal(act: () => unknown): string {
   try {
     act();
@@ -25,7 +30,7 @@ function refusal(act: () => unknown): string {
 }
 
 Deno.test("Incoming puts a body together from its frames, in memory of its own", () => {
-  const incoming = new Incoming(method, 100);
+  const incoming = begun();
   assert.equal(incoming.header(header(5)), undefined);
   const frame = Uint8Array.of(1, 2, 3);
   assert.equal(incoming.body(frame), undefined);
@@ -34,8 +39,8 @@ Deno.test("Incoming puts a body together from its frames, in memory of its own",
 });
 
 Deno.test("Incoming is whole with the header of an empty body, or with one frame", () => {
-  assert.deepEqual(new Incoming(method, 100).header(header(0))?.body, new Uint8Array());
-  const incoming = new Incoming(method, 100);
+  assert.deepEqual(begun().header(header(0))?.body, new Uint8Array());
+  const incoming = begun();
   incoming.header(header(2));
   const frame = Uint8Array.of(1, 2);
   const published = incoming.body(frame);
@@ -44,18 +49,33 @@ Deno.test("Incoming is whole with the header of an empty body, or with one frame
 });
 
 Deno.test("Incoming refuses a message too large by its header alone, with 311", () => {
-  assert.equal(refusal(() => new Incoming(method, 100).header(header(100))), "");
-  assert.equal(refusal(() => new Incoming(method, 100).header(header(101))), "CONTENT_TOO_LARGE");
+  assert.equal(refusal(() => begun().header(header(100))), "");
+  assert.equal(refusal(() => begun().header(header(101))), "CONTENT_TOO_LARGE");
   const claim = Uint8Array.fromHex("003c0000ffffffffffffffff0000");
-  assert.equal(refusal(() => new Incoming(method, 100).header(claim)), "CONTENT_TOO_LARGE");
+  assert.equal(refusal(() => begun().header(claim)), "CONTENT_TOO_LARGE");
+});
+
+Deno.test("Incoming refuses with 506 what would be too much under way on one connection", () => {
+  const room = new Pool(200, () => {});
+  const first = begun(room);
+  first.header(header(100));
+  const second = begun(room);
+  second.header(header(100));
+  assert.equal(refusal(() => begun(room).header(header(1))), "RESOURCE_ERROR");
+  first.body(new Uint8Array(100)); // whole
+  second.end();
+  second.end(); // once more changes nothing
+  begun(room).header(header(100));
+  begun(room).header(header(100));
+  assert.equal(refusal(() => begun(room).header(header(1))), "RESOURCE_ERROR");
 });
 
 Deno.test("Incoming refuses content out of order with 505 (§4.2.6)", () => {
   assert.equal(
-    refusal(() => new Incoming(method, 100).body(Uint8Array.of(1))),
+    refusal(() => begun().body(Uint8Array.of(1))),
     "UNEXPECTED_FRAME",
   );
-  const twice = new Incoming(method, 100);
+  const twice = begun();
   twice.header(header(5));
   assert.equal(refusal(() => twice.header(header(5))), "UNEXPECTED_FRAME");
   assert.equal(refusal(() => twice.body(new Uint8Array(6))), "UNEXPECTED_FRAME");
