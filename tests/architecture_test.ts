@@ -291,3 +291,19 @@ Deno.test("no test lets a sanitizer off without saying why", () => {
     }
   }
 });
+
+Deno.test("an image is built with every file that the sources import", () => {
+  const rules = read(".dockerignore").trim().split("\n");
+  // The last rule that names a file, or a folder above it, counts.
+  const isLeftOut = (path: string) => {
+    const last = rules.findLast((rule) => {
+      const parts = rule.replace(/^!/, "").split("*").map((part) => RegExp.escape(part));
+      return new RegExp(`^${parts.join("[^/]*")}(?:/|$)`).test(path);
+    });
+    return last !== undefined && !last.startsWith("!");
+  };
+  assert.ok(isLeftOut("tests/architecture_test.ts") && isLeftOut("examples/go/go.mod"));
+  const elsewhere = imports.map(({ to }) => to).filter((to) => /^(?!src\/)[^:@]+\.\w+$/.test(to));
+  assert.ok(elsewhere.includes("deno.json") && elsewhere.includes("examples/browser/page.css"));
+  assert.deepEqual(elsewhere.filter(isLeftOut), []);
+});

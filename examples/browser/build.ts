@@ -1,6 +1,6 @@
 /**
- * Bundles the page into src/web/join, from where the server's HTTP port serves it. tfjs is no part of
- * it: the server has that from its packages.
+ * Bundles the scripts of the page into src/web/join, from where the server's HTTP port serves them. tfjs
+ * is no part of them: the server has that from its packages.
  */
 
 import "@bufbuild/protobuf"; // in the module graph, so that it can be resolved to its files
@@ -53,7 +53,7 @@ const resolution: esbuild.Plugin = {
   },
 };
 
-/** The files of the page, by name. */
+/** The page's scripts, by file name. */
 export async function build(): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   try {
@@ -79,9 +79,6 @@ export async function build(): Promise<ReadonlyMap<string, Uint8Array>> {
     }
   } finally {
     await esbuild.stop();
-  }
-  for (const name of ["page.html", "page.css"]) {
-    files.set(name, await Deno.readFile(new URL(name, HERE)));
   }
   return files;
 }

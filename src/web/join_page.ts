@@ -1,12 +1,12 @@
 /**
- * The page at /join/, which makes a client of a browser's tab: built from examples/browser by
+ * The page at /join/, which makes a client of a browser's tab: examples/browser, its scripts as built by
  * `deno task browser`. Imported as texts, so that they are part of every executable.
  */
 
 import { createHash } from "node:crypto";
+import css from "../../examples/browser/page.css" with { type: "text" };
+import html from "../../examples/browser/page.html" with { type: "text" };
 import client from "./join/client.js" with { type: "text" };
-import css from "./join/page.css" with { type: "text" };
-import html from "./join/page.html" with { type: "text" };
 import page from "./join/page.js" with { type: "text" };
 import trainer from "./join/trainer.js" with { type: "text" };
 import type { ServedText, ServedTexts } from "./files.ts";

@@ -10,9 +10,8 @@ Deno.test("the served page is what its sources give: after a change, run `deno t
     [...built.keys()].sort(),
   );
   for (const [name, contents] of built) {
-    const path = name === "page.html" ? "/join/" : `/join/${name}`;
     // Not assert.equal: it would print two whole scripts.
-    assert.ok(joinPage.get(path)?.text === new TextDecoder().decode(contents), name);
+    assert.ok(joinPage.get(`/join/${name}`)?.text === new TextDecoder().decode(contents), name);
   }
 });
 
