@@ -8,7 +8,9 @@ export class ManualTimers implements Disposable {
   readonly #clock = new ManualClock();
   readonly #timers = new Map<number, Timer>();
   readonly #own = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout };
-  #nextId = 1;
+  #set = Promise.withResolvers<void>();
+  /** Far from those of real timers, as some are cleared when these are back. */
+  #nextId = 1_000_000_000;
 
   constructor() {
     const set = (act: () => void, delayMs = 0) => {
@@ -20,6 +22,8 @@ export class ManualTimers implements Disposable {
           act();
         }),
       );
+      this.#set.resolve();
+      this.#set = Promise.withResolvers<void>();
       return id;
     };
     const clear = (id?: number) => {
@@ -32,6 +36,11 @@ export class ManualTimers implements Disposable {
   /** How many wait to fire. */
   get waiting(): number {
     return this.#timers.size;
+  }
+
+  /** Resolves when one waits to fire. */
+  async some(): Promise<void> {
+    while (this.waiting === 0) await this.#set.promise;
   }
 
   pass(durationMs: number): void {

@@ -8,6 +8,7 @@ import {
   PROTOCOL_HEADER,
 } from "../../../src/protocols/amqp/frames.ts";
 import { encodeMethod, type MethodName } from "../../../src/protocols/amqp/methods.ts";
+import { ManualTimers } from "../../support/manual_timers.ts";
 import { AmqpBench } from "./bench.ts";
 import { PLAIN, RawClient } from "./raw_client.ts";
 
@@ -36,9 +37,11 @@ for (const [protocol, octets] of Object.entries(wrongProtocols)) {
 
 Deno.test("AmqpConnection does not wait for ever for a connection to be opened", async () => {
   await using bench = await AmqpBench.open({}, { handshakeTimeoutMs: 100 });
+  using timers = new ManualTimers();
   await using silent = await RawClient.connect(bench.url);
   await using half = await RawClient.connect(bench.url);
   await half.greet();
+  timers.pass(100);
   assert.deepEqual(await silent.rest(), NOTHING);
   assert.deepEqual(await half.rest(), NOTHING);
   assert.equal(refusals(bench), 2);

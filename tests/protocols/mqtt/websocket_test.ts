@@ -10,6 +10,7 @@ import { MqttWebSocket } from "../../../src/protocols/mqtt/websocket.ts";
 import type { Options } from "../../../src/protocols/mqtt/options.ts";
 import type { Level } from "../../../src/protocols/mqtt/wire.ts";
 import { opcodes } from "../../../src/websocket/frames.ts";
+import { ManualTimers } from "../../support/manual_timers.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
 import { WebSocketStranger } from "../../support/websocket_stranger.ts";
 import { serverOptions } from "../subject.ts";
@@ -146,8 +147,12 @@ Deno.test("MQTT over WebSocket answers a browser that wants a page with a senten
 
 Deno.test("MQTT over WebSocket ends a connection that says no CONNECT in time", async () => {
   await using bench = await Bench.open({ connectTimeoutMs: 100 });
-  await using silent = await WebSocketStranger.connect(bench.url, MQTT);
-  assert.deepEqual(await silent.hearClose(), { code: 1000, reason: "" });
+  {
+    using timers = new ManualTimers();
+    await using silent = await WebSocketStranger.connect(bench.url, MQTT);
+    timers.pass(100);
+    assert.deepEqual(await silent.hearClose(), { code: 1000, reason: "" });
+  }
   assert.equal(await bench.refusal(), "no CONNECT came within 100 ms");
   const { hostname, port } = new URL(bench.url);
   const mute = await Deno.connect({ hostname, port: Number(port) });

@@ -3,6 +3,7 @@ import { Verdict } from "../../../src/contract/federation_pb.ts";
 import { serverMessage } from "../../../src/contract/codec.ts";
 import { dial } from "../../../src/protocols/quic/client.ts";
 import { CLOSE_CODES, CLOSE_NO_ERROR } from "../../../src/protocols/quic/wire.ts";
+import { ManualTimers } from "../../support/manual_timers.ts";
 import { heartbeat, hello, Peer } from "../../support/peer.ts";
 import { RUN_ID } from "../../support/scripted_coordinator.ts";
 import { Bench, model, NEVER, task } from "./bench.ts";
@@ -60,18 +61,26 @@ Deno.test("QuicServer tells a client beyond maxConnections that it is busy", asy
   assert.equal((await first.ask(heartbeat())).verdict, Verdict.ACCEPTED);
 });
 
+const NAME = framed("default");
+
 for (
   const [silence, chunks] of Object.entries({
     "no stream": undefined,
     "half a length": [new Uint8Array(2)],
-    "a name and no message": [framed("default")],
-    "half a message": [framed("default"), new Uint8Array([0, 0, 0, 9, 1])],
+    "a name and no message": [NAME],
+    "half a message": [NAME, new Uint8Array([0, 0, 0, 9, 1])],
   })
 ) {
   Deno.test(`QuicServer closes a connection that opens with ${silence}`, async () => {
     await using bench = await Bench.open({ connectTimeoutMs: 100 });
+    using timers = new ManualTimers();
     await using stranger = await Stranger.connect(bench.url);
     if (chunks !== undefined) await stranger.bidirectional(...chunks);
+    if (chunks?.includes(NAME)) {
+      await bench.coordinator.events.find(({ kind }) => kind === "connected");
+    }
+    await timers.some();
+    timers.pass(100);
     const { closeCode, reason } = await stranger.conn.closed;
     assert.equal(closeCode, CLOSE_CODES[Verdict.MALFORMED]);
     assert.equal(reason, "No message came within 100 ms");

@@ -3,6 +3,7 @@ import { clientMessage, encodeClientMessage } from "../../../src/contract/codec.
 import { WebSocketNewcomer } from "../../../src/protocols/quic/websocket.ts";
 import { opcodes } from "../../../src/websocket/frames.ts";
 import { WEBSOCKET_CLOSE_CODES } from "../../../src/protocols/quic/wire.ts";
+import { ManualTimers } from "../../support/manual_timers.ts";
 import { heartbeat, hello } from "../../support/peer.ts";
 import { Bench, model, NEVER, task } from "./bench.ts";
 import { update } from "./stranger.ts";
@@ -79,7 +80,9 @@ Deno.test("a TCP connection that asks for nothing is closed after connectTimeout
 
 Deno.test("a WebSocket without a message is closed after connectTimeoutMs", async () => {
   await using bench = await Bench.open({ connectTimeoutMs: 100 });
+  using timers = new ManualTimers();
   await using stranger = await WebSocketStranger.connect(bench.url);
+  timers.pass(100);
   const reason = "No message came within 100 ms";
   assert.deepEqual(await stranger.hearClose(), { code: 1002, reason });
 });

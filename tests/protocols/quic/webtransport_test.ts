@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { Verdict } from "../../../src/contract/federation_pb.ts";
 import { addressOf } from "../../../src/protocols/quic/address.ts";
 import { CLOSE_CODES, CLOSE_NO_ERROR } from "../../../src/protocols/quic/wire.ts";
+import { ManualTimers } from "../../support/manual_timers.ts";
 import { heartbeat, hello } from "../../support/peer.ts";
 import { Bench, model, NEVER } from "./bench.ts";
 import { connectRequest, SETTINGS, UPDATE_STREAM, UPDATE_STREAM_BOTH_WAYS } from "./http3.ts";
@@ -128,7 +129,10 @@ for (
 
 Deno.test("HTTP/3 that asks for nothing is closed after connectTimeoutMs", async () => {
   await using bench = await Bench.open({ connectTimeoutMs: 100 });
+  using timers = new ManualTimers();
   await using stranger = await Stranger.connect(bench.url, { alpnProtocol: "h3" });
+  await timers.some();
+  timers.pass(100);
   const { reason } = await stranger.conn.closed;
   assert.equal(reason, "No message came within 100 ms");
 });
