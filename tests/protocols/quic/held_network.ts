@@ -8,8 +8,11 @@ export class HeldNetwork implements AsyncDisposable {
   readonly #reached = Promise.withResolvers<void>();
   readonly #work: Promise<unknown>;
   #client: Deno.Addr | undefined;
+  #leftUp: number;
 
-  constructor(server: URL) {
+  /** @param options.mostUp After so many packets of the client's the others are lost. */
+  constructor(server: URL, { mostUp = Infinity } = {}) {
+    this.#leftUp = mostUp;
     const { hostname, port } = server;
     this.#server = { transport: "udp", hostname, port: Number(port) };
     this.#work = Promise.all([this.#up(), this.#down()]);
@@ -36,7 +39,7 @@ export class HeldNetwork implements AsyncDisposable {
       this.#client = client;
       this.#reached.resolve();
       await this.#released.promise;
-      await this.#far.send(packet, this.#server);
+      if (this.#leftUp-- > 0) await this.#far.send(packet, this.#server);
     }
   }
 
