@@ -125,14 +125,17 @@ class WebSocketCarrier implements Carrier {
     if (this.#line.closeHeard) this.#tcp.close(reason);
   }
 
-  /** Any byte is life, and whoever says nothing is asked; without an answer the client is lost. */
+  /**
+   * Any byte is life, and whoever says nothing is asked; without an answer the client is lost. What
+   * counts is how often it was looked for: while this thread stood still, it may have answered.
+   */
   async #keepAlive({ maxIdleTimeout, keepAliveInterval }: Liveness): Promise<void> {
+    const mostSilent = Math.floor(maxIdleTimeout / keepAliveInterval);
+    let silent = 0;
     const timer = setInterval(() => {
-      if (this.#tcp.silentMs >= maxIdleTimeout) {
-        this.#tcp.close("The connection is lost: timed out");
-      } else if (this.#tcp.silentMs >= keepAliveInterval) {
-        void this.#ping();
-      }
+      silent = this.#tcp.silentMs >= keepAliveInterval ? silent + 1 : 0;
+      if (silent >= mostSilent) this.#tcp.close("The connection is lost: timed out");
+      else if (silent > 0) void this.#ping();
     }, keepAliveInterval);
     await this.#tcp.over;
     clearInterval(timer);
