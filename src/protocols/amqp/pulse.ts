@@ -20,10 +20,12 @@ export class Pulse {
   readonly #heartbeat: Heartbeat;
   readonly #timer: ReturnType<typeof setInterval>;
   #writtenBytes = 0;
+  #checkedMs: number;
 
   constructor(options: PulseOptions) {
     this.#options = options;
     this.#heartbeat = new Heartbeat(options.intervalMs, options.now);
+    this.#checkedMs = options.now();
     this.#timer = setInterval(() => this.check(), this.#heartbeat.checkMs);
   }
 
@@ -33,14 +35,17 @@ export class Pulse {
 
   /** Called by the timer, twice an interval. */
   check(): void {
-    const { outbox, listens, dead } = this.#options;
+    const { intervalMs, outbox, now, listens, dead } = this.#options;
+    // What the peer said while this thread stood still is not read yet.
+    const stoodStill = now() - this.#checkedMs > intervalMs;
+    this.#checkedMs = now();
     if (outbox.writtenBytes !== this.#writtenBytes) {
       this.#writtenBytes = outbox.writtenBytes;
       this.#heartbeat.sent();
       // Its kernel takes octets, while we wait for that before we read on.
       if (outbox.stalled) this.#heartbeat.heard();
     }
-    if (!listens()) this.#heartbeat.heard();
+    if (!listens() || stoodStill) this.#heartbeat.heard();
     switch (this.#heartbeat.check()) {
       case "dead":
         return dead();

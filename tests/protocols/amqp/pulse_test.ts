@@ -60,6 +60,17 @@ Deno.test("Pulse finds a silent peer dead, once it has listened for three interv
   beating.close();
 });
 
+Deno.test("Pulse does not count a silence in which it could not listen", () => {
+  const { state, beating, pass } = pulse();
+  state.now += 10 * INTERVAL_MS;
+  beating.check();
+  pass(2.5);
+  assert.equal(state.deaths, 0);
+  pass(0.5);
+  assert.equal(state.deaths, 1);
+  beating.close();
+});
+
 Deno.test("Pulse takes a peer for alive that takes octets while it is waited for", () => {
   const { state, outbox, beating, pass } = pulse();
   outbox.stalled = true;
