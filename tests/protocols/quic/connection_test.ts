@@ -8,7 +8,7 @@ import { heartbeat, hello, Peer } from "../../support/peer.ts";
 import { RUN_ID } from "../../support/scripted_coordinator.ts";
 import { Bench, model, NEVER, task } from "./bench.ts";
 import { HeldNetwork } from "./held_network.ts";
-import { framed, said, Stranger, update } from "./stranger.ts";
+import { framed, said, SHORT_IDLE_MS, Stranger, update } from "./stranger.ts";
 
 Deno.test("QUIC clients send and receive", async () => {
   await using bench = await Bench.open();
@@ -228,7 +228,7 @@ Deno.test("QuicServer lets a slow reader's sends wait, and aborts them as stalle
 Deno.test("QuicServer notices a vanished client by its idle timeout, and its sends are gone", async () => {
   await using bench = await Bench.open();
   // Nothing keeps this connection alive: to the server it is as if the machine were gone.
-  await using stranger = await Stranger.connect(bench.url, { maxIdleTimeout: 300 });
+  await using stranger = await Stranger.connect(bench.url, { maxIdleTimeout: SHORT_IDLE_MS });
   const control = await stranger.bidirectional(framed("default"), said("c", 1, hello()));
   await control.hear();
   const { route } = await bench.coordinator.message("c");

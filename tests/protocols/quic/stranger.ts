@@ -13,6 +13,9 @@ type ConnectOptions = Deno.ConnectQuicOptions<false> & {
   serverCertificateHashes: WebTransportHash[];
 };
 
+/** Soon, but no sooner than a busy machine has done what comes before the silence. */
+export const SHORT_IDLE_MS = 3000;
+
 /** A connection that the scope's end closes. */
 export class Stranger implements AsyncDisposable {
   readonly conn: Deno.QuicConn;

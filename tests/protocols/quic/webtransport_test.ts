@@ -6,7 +6,7 @@ import { ManualTimers } from "../../support/manual_timers.ts";
 import { heartbeat, hello } from "../../support/peer.ts";
 import { Bench, model, NEVER } from "./bench.ts";
 import { connectRequest, SETTINGS, UPDATE_STREAM, UPDATE_STREAM_BOTH_WAYS } from "./http3.ts";
-import { said, Stranger, Told, update } from "./stranger.ts";
+import { said, SHORT_IDLE_MS, Stranger, Told, update } from "./stranger.ts";
 
 /** A session asked for and granted, and the stream that asked for it. */
 async function openSession(
@@ -155,7 +155,7 @@ Deno.test("WebTransport ignores HTTP/3's own streams and those of other sessions
 
 Deno.test("WebTransport client that vanishes is detached, and nothing is left unhandled", async () => {
   await using bench = await Bench.open();
-  const { session: opened } = await openSession(bench.url, { maxIdleTimeout: 300 });
+  const { session: opened } = await openSession(bench.url, { maxIdleTimeout: SHORT_IDLE_MS });
   await using session = opened;
   const control = await session.bidirectional(UPDATE_STREAM_BOTH_WAYS, said("c", 1, hello()));
   await control.hear();
