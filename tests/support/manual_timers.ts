@@ -28,7 +28,7 @@ export class ManualTimers implements Disposable {
     };
     const clear = (id?: number) => {
       this.#timers.get(id ?? 0)?.cancel();
-      this.#timers.delete(id ?? 0);
+      if (!this.#timers.delete(id ?? 0)) this.#own.clearTimeout(id); // one from before
     };
     Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
   }
