@@ -44,6 +44,26 @@ Deno.test("KeepAlive.deaf() does not count a silence that is not the client's", 
   assert.equal(losses(), 1);
 });
 
+Deno.test("KeepAlive does not count a silence in which it could not listen", () => {
+  let nowMs = 0;
+  let wake = () => {};
+  const clock = {
+    now: () => nowMs,
+    after: (_ms: number, act: () => void) => {
+      wake = act;
+      return () => {};
+    },
+  };
+  let losses = 0;
+  using _ = new KeepAlive(1000, () => losses++, clock);
+  nowMs = 4000;
+  wake(); // three seconds late
+  assert.equal(losses, 0);
+  nowMs = 5000;
+  wake();
+  assert.equal(losses, 1);
+});
+
 Deno.test("KeepAlive leaves no alarm behind", () => {
   const { clock, keepAlive, losses } = watched();
   keepAlive[Symbol.dispose]();
