@@ -76,9 +76,9 @@ function endBetweenFrames(session: Http2Session): void {
   const close = session.close.bind(session);
   const destroy = session.destroy.bind(session);
   session.close = (callback) => {
-    if (session.closed || session.destroyed) return;
+    // Node drops it where the session is being destroyed; grpc-js's shutdown waits for it.
     if (callback !== undefined) session.once("close", callback);
-    nextTick(close);
+    if (!session.closed && !session.destroyed) nextTick(close);
   };
   session.destroy = (error, code) => nextTick(destroy, error, code ?? goawayCode(error));
 }

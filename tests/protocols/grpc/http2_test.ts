@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import http2 from "node:http2";
+import { nextTick } from "node:process";
 import { options } from "../../../src/protocols/grpc/options.ts";
 import { GrpcServer } from "../../../src/protocols/grpc/server.ts";
 import { ScriptedCoordinator } from "../../support/scripted_coordinator.ts";
@@ -12,6 +15,17 @@ Deno.test("endBetweenFrames keeps GOAWAY from killing the process", async () => 
     env: { MALLOC_PERTURB_: "165", NO_COLOR: "1" },
   }).output();
   assert.equal(code, 0, new TextDecoder().decode(stderr));
+});
+
+Deno.test("endBetweenFrames tells who closes a session in its destruction of its end", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://127.0.0.1:${listener.addr.port}`);
+  using _conn = await listener.accept();
+  await once(session, "connect");
+  session.destroy();
+  await new Promise<void>((resolve) => nextTick(resolve)); // between frames
+  assert.ok(session.destroyed && !session.closed);
+  await new Promise<void>((resolve) => session.close(resolve));
 });
 
 Deno.test("injectorOf opens the stream's window as told, and the connection's beyond it", async () => {
