@@ -277,21 +277,22 @@ export function conformance<Own>(subject: Subject<Own>): void {
       await using stalled = await bench.dial("stalled", { reading: false });
       await stalled.send(hello());
       const { route } = await bench.coordinator.message("stalled");
-      const abort = new AbortController();
       const bytes = pattern(DEFAULT_PART_BYTES);
       // More than all buffers on the way hold.
-      const outcomes = Array.from(
-        { length: 400 },
-        (_, index) => bench.link.send(route, modelPart(index, bytes), { signal: abort.signal }),
-      );
+      const sends = Array.from({ length: 400 }, (_, index) => {
+        const abort = new AbortController();
+        const outcome = bench.link.send(route, modelPart(index, bytes), { signal: abort.signal });
+        return { abort, outcome };
+      });
       await using peer = await bench.dial("client-1");
       await peer.ask(hello());
       const { route: brisk } = await bench.coordinator.message("client-1");
       const model = pattern(8 * MIB);
       assert.deepEqual(await bench.download(peer, brisk, { round: 1, bytes: model }), model);
       assert.equal((await peer.ask(heartbeat())).verdict, Verdict.ACCEPTED);
-      abort.abort();
-      const settled = await Promise.all(outcomes);
+      // The last first: what finds its way into a buffer meanwhile comes before it.
+      for (const { abort } of sends.toReversed()) abort.abort();
+      const settled = await Promise.all(sends.map(({ outcome }) => outcome));
       const firstStalled = settled.indexOf("stalled");
       assert.ok(firstStalled > 0, `nothing stalled: ${new Set(settled)}`);
       assert.ok(settled.slice(firstStalled).every((outcome) => outcome === "stalled"));
