@@ -1,15 +1,16 @@
 /**
- * Bundles the scripts of the page into src/web/join, from where the server's HTTP port serves them. tfjs
- * is no part of them: the server has that from its packages.
+ * Bundles the scripts of the page into src/web/join, from where the server's HTTP port serves them, or
+ * into the folder that is named. tfjs is no part of them: the server has that from its packages.
  */
 
 import "@bufbuild/protobuf"; // in the module graph, so that it can be resolved to its files
 import * as esbuild from "esbuild";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const HERE = new URL("./", import.meta.url);
 const SOURCES = new URL("../../src/", HERE);
-export const BUILT = new URL("web/join/", SOURCES);
+const BUILT = new URL("web/join/", SOURCES);
 
 /** Scripts by the names they are served under. */
 const SCRIPTS = { page: "page.ts", client: "client_worker.ts", trainer: "trainer_worker.ts" };
@@ -54,7 +55,7 @@ const resolution: esbuild.Plugin = {
 };
 
 /** The page's scripts, by file name. */
-export async function build(): Promise<ReadonlyMap<string, Uint8Array>> {
+async function build(): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   try {
     const { outputFiles } = await esbuild.build({
@@ -83,11 +84,10 @@ export async function build(): Promise<ReadonlyMap<string, Uint8Array>> {
   return files;
 }
 
-if (import.meta.main) {
-  await Deno.mkdir(BUILT, { recursive: true });
-  for (const [name, contents] of await build()) {
-    await Deno.writeFile(new URL(name, BUILT), contents);
-    // deno-lint-ignore no-console -- the command's output
-    console.log(`${name.padEnd(12)} ${(contents.length / 1024).toFixed(0).padStart(5)} KiB`);
-  }
+const [folder = fileURLToPath(BUILT)] = Deno.args;
+await Deno.mkdir(folder, { recursive: true });
+for (const [name, contents] of await build()) {
+  await Deno.writeFile(join(folder, name), contents);
+  // deno-lint-ignore no-console -- the command's output
+  console.log(`${name.padEnd(12)} ${(contents.length / 1024).toFixed(0).padStart(5)} KiB`);
 }
