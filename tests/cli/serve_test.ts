@@ -106,8 +106,8 @@ Deno.test("serve that is told twice to stop ends at once", async () => {
   await using shop = await workshop();
   await using server = new Program(serveArgs("--protocols", "mqtt,grpc"), shop.path);
   await server.says(URL_OF("mqtt"));
-  server.kill("SIGTERM");
-  server.kill("SIGINT");
+  // Both wait until it runs again: it cannot have ended between them.
+  for (const signal of ["SIGSTOP", "SIGTERM", "SIGINT", "SIGCONT"] as const) server.kill(signal);
   assert.equal((await server.ended()).code, 130);
 });
 
@@ -116,8 +116,14 @@ Deno.test("serve that is stopped while clients train saves the round, and goes o
   const args = ["--protocols", "mqtt", "--rounds", "20", "--min-clients", "2", "--state", "run"];
   await using first = new Program(serveArgs(...args, "--log-level", "debug"), shop.path);
   const url = await first.says(URL_OF("mqtt"));
-  const clients = [1, 2].map((seed) =>
-    new Program(["join", url, "--once", "--data", `train${seed}.csv`], shop.path)
+  // It trains until it is let go: however fast the other one is, no round closes before.
+  await Deno.writeTextFile(
+    join(shop.path, "held.sh"),
+    `until [ -e go ]; do sleep 0.1; done; cp "$TRIBUTARY_MODEL" "$TRIBUTARY_OUT"\n`,
+  );
+  const trainers = [["--data", "train1.csv"], ["--exec", "sh held.sh", "--samples", "200"]];
+  const clients = trainers.map((trainer) =>
+    new Program(["join", url, "--once", ...trainer], shop.path)
   );
   await using stack = new AsyncDisposableStack();
   for (const client of clients) stack.use(client);
@@ -125,7 +131,8 @@ Deno.test("serve that is stopped while clients train saves the round, and goes o
   first.kill("SIGTERM");
   assert.equal((await first.ended()).code, 0);
   await using second = new Program(serveArgs(...args, "--mqtt-port", new URL(url).port), shop.path);
-  await second.logs(/run restored from its state/);
+  await second.logs(/run restored from its state .*updates=1/);
+  await Deno.writeTextFile(join(shop.path, "go"), "");
   const { code, stdout, stderr } = await second.ended();
   assert.equal(code, 0, stderr);
   assert.match(stdout, /20 rounds are done; 2 clients hold the final model/);
