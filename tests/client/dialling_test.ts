@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { clientMessage } from "../../src/contract/codec.ts";
 import { type DiallingOptions, pause, pauseMs, reach } from "../../src/client/dialling.ts";
 import { serverOptions } from "../protocols/subject.ts";
+import { ManualTimers } from "../support/manual_timers.ts";
 import { mqtt } from "../support/mqtt.ts";
 import { ScriptedCoordinator } from "../support/scripted_coordinator.ts";
 
@@ -73,15 +74,17 @@ Deno.test("reach() tries again after a pause, until somebody listens", async () 
 });
 
 Deno.test("an address that takes the connection and never answers is given up", async () => {
+  using timers = new ManualTimers();
   using mute = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const accepted = mute.accept();
   const { url, server } = await listening();
   await using _server = server;
   const silent = `mqtt://127.0.0.1:${mute.addr.port}/default`;
   const { all, failures } = options([silent, url], { dialTimeoutMs: 100 });
-  await using _ = await reach(all);
+  const reaching = reach(all);
+  using _taken = await mute.accept();
+  timers.pass(100); // the next one has all the time it needs
+  await using _ = await reaching;
   assert.deepEqual(failures.map((failure) => failure.url), [silent]);
-  (await accepted).close();
 });
 
 Deno.test("an address that no wire reads is a TypeError, not a failed try", async () => {
