@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { lastingPort } from "../support/lasting_port.ts";
 import { LINE_TOPOLOGY, linePoints } from "../support/line_model.ts";
 import { Program, sourcesThrough } from "../support/program.ts";
 import { fill, mountingTest, smallDisk } from "../support/small_disk.ts";
@@ -156,7 +157,8 @@ mountingTest(
     assert.ok(disk);
     const state = join(disk.path, "run");
     const run = ["--rounds", "2", "--min-clients", "2", "--state", state, "--log-level", "debug"];
-    await using first = new Program([...GRPC, ...run, "--grpc-port", "0"], shop.path);
+    const port = String(lastingPort());
+    await using first = new Program([...GRPC, ...run, "--grpc-port", port], shop.path);
     const url = await first.says(URL_OF_GRPC);
     const joining = (id: string, ...how: string[]) =>
       new Program(["join", url, "--id", id, "--once", ...how], shop.path);
@@ -177,7 +179,6 @@ mountingTest(
     assert.equal((await early.ended()).code, 3, "with 2 nothing would start it again");
 
     Deno.removeSync(join(disk.path, "filling"));
-    const port = new URL(url).port;
     await using second = new Program([...GRPC, ...run, "--grpc-port", port], shop.path);
     await second.logs(/run restored from its state/);
     await using back = joining("idle", "--data", "train2.csv"); // else its session is waited for

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { LINE_TOPOLOGY, linePoints } from "../support/line_model.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 import { Program } from "../support/program.ts";
 
 /** A directory with what a small federation needs. */
@@ -58,10 +59,13 @@ Deno.test("serve and two clients on two wires train a model of one's own, and al
 
 Deno.test("serve that is stopped tells its clients, and goes on in the same run when started again", async () => {
   await using shop = await workshop();
-  const args = ["--protocols", "grpc", "--rounds", "2", "--min-clients", "2", "--state", "run"];
+  const port = String(lastingPort());
+  const args = [
+    ...["--protocols", "grpc", "--grpc-port", port, "--rounds", "2", "--min-clients", "2"],
+    ...["--state", "run"],
+  ];
   await using first = new Program(serveArgs(...args), shop.path);
   const url = await first.says(URL_OF("grpc"));
-  const port = new URL(url).port;
   const runId = await first.says(/, run (\S+)/);
   await using client = new Program(["join", url, "--once", "--data", "train1.csv"], shop.path);
   await client.logs(/welcomed/);
@@ -69,19 +73,13 @@ Deno.test("serve that is stopped tells its clients, and goes on in the same run 
   const stopped = await first.ended();
   assert.equal(stopped.code, 0, stopped.stderr);
   await client.logs(/connection lost|server not reached/);
-  await using second = new Program(
-    ["serve", "--topology", "topology.json", "--no-web", "--grpc-port", port, ...args],
-    shop.path,
-  );
+  await using second = new Program(serveArgs(...args), shop.path);
   assert.equal(await second.says(/, run (\S+)/), runId);
   await using other = new Program(["join", url, "--once", "--data", "train2.csv"], shop.path);
   assert.equal((await client.ended()).code, 0);
   assert.equal((await other.ended()).code, 0);
   assert.equal((await second.ended()).code, 0);
-  const third = await new Program(
-    ["serve", "--topology", "topology.json", "--no-web", "--grpc-port", port, ...args],
-    shop.path,
-  ).ended();
+  const third = await new Program(serveArgs(...args), shop.path).ended();
   assert.equal(third.code, 2);
   assert.match(third.stderr, /^error: The run in run is over .* choose another --state/);
 });
@@ -113,7 +111,11 @@ Deno.test("serve that is told twice to stop ends at once", async () => {
 
 Deno.test("serve that is stopped while clients train saves the round, and goes on in it", async () => {
   await using shop = await workshop();
-  const args = ["--protocols", "mqtt", "--rounds", "20", "--min-clients", "2", "--state", "run"];
+  const port = String(lastingPort());
+  const args = [
+    ...["--protocols", "mqtt", "--mqtt-port", port, "--rounds", "20", "--min-clients", "2"],
+    ...["--state", "run"],
+  ];
   await using first = new Program(serveArgs(...args, "--log-level", "debug"), shop.path);
   const url = await first.says(URL_OF("mqtt"));
   // It trains until it is let go: however fast the other one is, no round closes before.
@@ -130,7 +132,7 @@ Deno.test("serve that is stopped while clients train saves the round, and goes o
   await first.logs(/update accepted/);
   first.kill("SIGTERM");
   assert.equal((await first.ended()).code, 0);
-  await using second = new Program(serveArgs(...args, "--mqtt-port", new URL(url).port), shop.path);
+  await using second = new Program(serveArgs(...args), shop.path);
   await second.logs(/run restored from its state .*updates=1/);
   await Deno.writeTextFile(join(shop.path, "go"), "");
   const { code, stdout, stderr } = await second.ended();

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { Session } from "../../src/client/session.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 import { valuesOf } from "../support/member.ts";
 import { DAMAGES } from "../vault/damages.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
@@ -48,7 +49,8 @@ for (const { state, killing, damage, what, most } of CASES) {
       parameters: PARAMETERS,
       hasty: false,
     };
-    await using first = new KilledServer({ ...spec, port: 0, killing });
+    const port = lastingPort();
+    await using first = new KilledServer({ ...spec, port, killing });
     const { url, runId } = await first.listening();
     const stop = new AbortController();
     const sessions = Array.from({ length: CLIENTS }, (_, index) =>
@@ -68,7 +70,6 @@ for (const { state, killing, damage, what, most } of CASES) {
       const files = directory.files("updates").slice(0, most);
       assert.ok(files.length > 0);
       for (const file of files) damage(join(directory.path, file));
-      const port = Number(new URL(url).port);
       await using second = new KilledServer({ ...spec, port, killing: undefined });
       assert.equal((await second.listening()).runId, runId);
       const { rounds, confirmed } = await second.outcome();

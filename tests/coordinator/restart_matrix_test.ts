@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Session } from "../../src/client/session.ts";
+import { lastingPort } from "../support/lasting_port.ts";
 import { StateDirectory } from "../vault/state_directory.ts";
 import type { Killing } from "./killed_server.ts";
 import { adding } from "./adding_trainer.ts";
@@ -45,7 +46,8 @@ for (const [state, killing] of STATES) {
       rounds: ROUNDS,
       parameters: PARAMETERS,
     };
-    await using first = new KilledServer({ ...spec, port: 0, killing, hasty: false });
+    const port = lastingPort();
+    await using first = new KilledServer({ ...spec, port, killing, hasty: false });
     const { url, runId } = await first.listening();
     const trainers = Array.from({ length: CLIENTS }, (_, index) => adding(index));
     const runIds = new Set<string>();
@@ -69,7 +71,6 @@ for (const [state, killing] of STATES) {
     // What the vault was asked and had not carried out yet died with it: a confirmation counts once
     // it is kept.
     const kept = killing.call === "endSession" ? killing.count : 0;
-    const port = Number(new URL(url).port);
     await using second = new KilledServer({ ...spec, port, killing: undefined, hasty });
     try {
       assert.equal((await second.listening()).runId, runId);
