@@ -9,10 +9,10 @@ import { Caller } from "../support/caller.ts";
 import { AMQP, HTTP, HTTP2, MQTT } from "../support/first_words.ts";
 import { type Logged, Siege } from "./siege.ts";
 
-/** So long may a connection take to begin. */
-const BEGINNING_MS = 3000;
 /** gRPC's own pings tell after three of these. */
 const HEARTBEAT_MS = 2000;
+/** So long may a connection take to begin: also one of a test that stands still for a while. */
+const BEGINNING_MS = 3 * HEARTBEAT_MS;
 
 interface HalfOpen {
   readonly wire: ProtocolName;
