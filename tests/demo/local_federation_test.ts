@@ -44,7 +44,6 @@ async function open(
       "mqtt-port": "0",
       "grpc-port": "0",
       "min-clients": String(minClients),
-      "heartbeat-interval-ms": "500",
       rounds: "1",
       model,
       web: false,
