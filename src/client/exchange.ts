@@ -21,6 +21,12 @@ export interface ExchangeOptions {
   readonly silenceMs: () => number;
 }
 
+/**
+ * A silence is counted in so many steps. Where this thread stood still for all of it, one of them is
+ * over, and what has come meanwhile is read before the next.
+ */
+const STEPS = 4;
+
 export class Exchange implements AsyncDisposable {
   readonly #connection: Connection;
   readonly #identity: Identity;
@@ -116,12 +122,13 @@ export class Exchange implements AsyncDisposable {
     if (this.#awaited.size > 0) this.#expectWord();
   }
 
-  #expectWord(): void {
+  #expectWord(steps = STEPS): void {
     if (this.#lostReason !== undefined) return;
-    this.#watch ??= setTimeout(
-      () => this.#end("the server does not answer"),
-      this.#options.silenceMs(),
-    );
+    this.#watch ??= setTimeout(() => {
+      this.#watch = undefined;
+      if (steps > 1) this.#expectWord(steps - 1);
+      else this.#end("the server does not answer");
+    }, this.#options.silenceMs() / STEPS);
   }
 
   #end(reason: string): void {
